@@ -114,6 +114,7 @@ enum msg_phase {
 	M(HOOK_PUSH,       HOOK,     CONTROL,  ANY,   1, 1) /* ref str, old str, new str (hex), quarantine str (directory name in objects/); fd: where the transcript goes */ \
 	M(HOOK_VERDICT,    CONTROL,  HOOK,     ANY,   0, 0) /* accepted u8 */ \
 	/* the builder inside its sandbox */ \
+	M(BUILD_ORDER,     CONTROL,  BUILD,    ANY,   2, 2) /* commit str, quarantine str ("" or a directory name in objects/), slug_max_bytes u64, disk_bytes u64, n u16, n x buildpack str (none: detect); fds: slug file to write, config (a spec whose envp are the config vars) */ \
 	M(BUILD_PACK,      BUILD,    CONTROL,  ANY,   0, 0) /* buildpack str, name str (what bin/detect said) */ \
 	M(BUILD_TYPE,      BUILD,    CONTROL,  ANY,   0, 0) /* process type str, command str */ \
 	M(BUILD_DONE,      BUILD,    CONTROL,  ANY,   0, 0) /* sha256 str (hex, of the slug), bytes u64 (packed), has_profile u8 */ \

@@ -16,8 +16,8 @@ struct err;
 
 enum sandbox_kind {
 	SANDBOX_APP,    /* stack ro, slug at /app on an overlay, network; runs as the run id */
-	SANDBOX_BUILD,  /* stack ro, /repo ro, /build and /cache on the app's build disk, /app writable,
-	                 * /slug.out is the job's; network; build id */
+	SANDBOX_BUILD,  /* stack ro, /repo ro, the app's sized build disk at /disk, its directory
+			 * /disk/app at /app, buildpacks at /buildpacks ro; network; build id */
 	SANDBOX_GIT,    /* stack ro, /repo rw, hooks; no network; build id */
 	SANDBOX_UNPACK, /* stack ro, /slug rw (the new tree); no network; run id */
 	SANDBOX_KINDS,
