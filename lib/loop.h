@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 
 struct loop_io;
 struct loop_timer;
