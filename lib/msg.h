@@ -49,6 +49,11 @@ enum msg_phase {
 /* clang-format off */
 /*   name              from      to        phase  min max  fields */
 #define MSG_TABLE(M) \
+	/* a child tells paasd, once, that it serves */ \
+	M(CONTROL_READY,   CONTROL,  PARENT,   ANY,   0, 0) /* (nothing): the store is open, control.sock is answered */ \
+	M(RECEIVER_READY,  RECEIVER, PARENT,   ANY,   0, 0) /* (nothing): connections are accepted */ \
+	M(LOGS_READY,      LOGS,     PARENT,   ANY,   0, 0) /* (nothing) */ \
+	M(ROUTER_READY,    ROUTER,   PARENT,   ANY,   0, 0) /* (nothing): connections are accepted */ \
 	/* control asks paasd for sandboxes */ \
 	M(SANDBOX_START,   CONTROL,  PARENT,   ANY,   1, 5) /* see struct sandbox_order in lib/sandbox.h; fds: spec, then [stdin stdout stderr], then [job] */ \
 	M(SANDBOX_SIGNAL,  CONTROL,  PARENT,   ANY,   0, 0) /* id u64, signal u8: to every process inside */ \
