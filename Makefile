@@ -19,11 +19,7 @@ endif
 AR := ar
 
 # DEV=1 turns warnings into errors; SAN=address,undefined builds beside the plain tree.
-ifdef SAN
-B := build/san
-else
-B := build
-endif
+B := $(if $(SAN),build/san,build)
 O := $(B)/obj
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wundef -Wwrite-strings -Wcast-qual -Wpointer-arith \
