@@ -56,21 +56,24 @@ enum http_body_kind {
 struct http_head {
 	/* request */
 	struct http_text method, target;
-	struct http_text path;  /* of the target, with query; "/" of an absolute form without one */
-	struct http_text host;  /* of Host or the absolute form, without port */
+	struct http_text path; /* of the target, with query; "/" of an absolute form without one;
+				* "*" of OPTIONS */
+	struct http_text host; /* of Host or the absolute form, without port; empty: HTTP/1.0
+				* without Host */
 	bool is_head, is_upgrade, expects_continue;
 	/* response */
 	int status;
 	struct http_text reason;
 	/* both */
-	int minor;       /* of HTTP/1.x */
+	int minor;	 /* of HTTP/1.x */
 	bool keep_alive; /* as version and Connection say */
 	enum http_body_kind body;
 	uint64_t content_length;
+	bool has_length; /* Content-Length was there, also where the body is none (HEAD, 304) */
 	struct http_text connection; /* all of Connection's value of the last such field */
 	size_t n_headers;
-	struct http_header headers[HTTP_MAX_HEADERS];
 	size_t bytes; /* of the whole head, blank line included */
+	struct http_header headers[HTTP_MAX_HEADERS];
 };
 
 /*
@@ -84,17 +87,19 @@ int http_parse_response(struct http_head *h, const char *buf, size_t len, bool t
 
 /* The first header of that field, or NULL. Names compare without case. */
 const struct http_header *http_find(const struct http_head *h, const char *name);
-bool http_text_is(struct http_text t, const char *s);          /* exact */
+bool http_text_is(struct http_text t, const char *s); /* exact */
 bool http_text_is_nocase(struct http_text t, const char *s);
 /* Does a comma-separated list hold the token, without case? */
 bool http_list_has(struct http_text list, const char *token);
+/* Takes the next non-empty member off the front of a comma-separated list. false: none is left. */
+bool http_list_next(struct http_text *list, struct http_text *member);
 
 /* ---- bodies ------------------------------------------------------------------------------ */
 
 struct http_body {
 	enum http_body_kind kind;
-	uint64_t left;   /* of the length or the chunk */
-	unsigned state;  /* of the chunk parser */
+	uint64_t left;	 /* of the length or the chunk */
+	unsigned state;	 /* of the chunk parser */
 	unsigned n_line; /* bytes of the current chunk line or trailer */
 	unsigned n_trailers;
 	bool done;
