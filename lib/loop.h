@@ -55,7 +55,8 @@ void loop_done(struct loop *loop);
 
 /* Watches `fd` (not owned) for `events`. 0 or -errno. */
 int loop_add(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loop_io_fn *fn);
-/* Changes what is watched; the same events cost no system call. 0 or -errno. */
+/* Changes what is watched; the same events cost no system call. 0 events takes the handle out of
+ * the loop, others put it back. 0 or -errno. */
 int loop_change(struct loop *loop, struct loop_io *io, uint32_t events);
 /* Stops watching; does not close. A handle that is not watched is left alone. */
 void loop_remove(struct loop *loop, struct loop_io *io);
