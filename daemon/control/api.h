@@ -12,27 +12,24 @@ struct api;
 struct err;
 struct live;
 struct loop;
+struct options;
 struct store;
 
-struct api_options {
-	const char *domain; /* apps answer at APP.DOMAIN */
-	const char *http;   /* advertised ADDR:PORT list, "" or NULL: off */
-	const char *ssh;
-	const char *stack;	/* its name */
-	const char *group;	/* whose members may use control.sock; "paas" */
-	size_t max_connections; /* 0: 256 */
-};
+#define API_MAX_CONNECTIONS 256
+#define API_GROUP "paas" /* whose members are let in like root */
 
-/* Serves `listen_fd` (borrowed; -1: none). The options' strings must outlive the API. */
-int api_open(struct loop *loop, struct store *store, struct live *live, int listen_fd,
-	     const struct api_options *options, struct api **api, struct err *err);
+/* Serves `listen_fd` (borrowed, made non-blocking; -1: none). Everything passed must outlive
+ * the API. 0 or a negative errno. */
+int api_open(struct loop *loop, struct store *store, struct live *live,
+	     const struct options *options, int listen_fd, struct api **api, struct err *err);
 /* Closes every connection; NULL is fine. */
 void api_close(struct api *api);
-/* Serves one connection as `user`; owns `fd` from now on, also on failure. 0 or -errno. */
+/* Serves one stream connection as `user`; owns `fd` from now on, also on failure. 0 or -errno. */
 int api_serve(struct api *api, int fd, const char *user);
-/* "http://hello.example.org:8080/": where the app answers. Returns `out`. */
-const char *api_web_url(const struct api_options *options, const char *app, char *out, size_t cap);
-/* "ssh://paas@example.org:2222/hello.git" */
-const char *api_git_url(const struct api_options *options, const char *app, char *out, size_t cap);
+
+/* Where an app answers: "http://hello.example.org:8080/". Returns `out`. */
+const char *api_web_url(const struct options *options, const char *app, char *out, size_t cap);
+/* Where to push it: "ssh://paas@example.org:2222/hello.git". */
+const char *api_git_url(const struct options *options, const char *app, char *out, size_t cap);
 
 #endif

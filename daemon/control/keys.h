@@ -1,4 +1,5 @@
-/* Public keys; a key belongs to exactly one user. Only ed25519 and RSA of 2048 bits and more. */
+/* Public keys of users: ed25519, RSA of 2048 bits and more, ECDSA, and their hardware-backed
+ * kinds. A key belongs to exactly one user. */
 #ifndef CONTROL_KEYS_H
 #define CONTROL_KEYS_H
 
@@ -17,7 +18,7 @@ struct store;
 struct key {
 	int64_t id;
 	char user[USER_NAME_MAX + 1];
-	char type[32];			       /* "ssh-ed25519" or "ssh-rsa" */
+	char type[48];			       /* "ssh-ed25519"; every RSA key is "ssh-rsa" */
 	char blob[KEY_BLOB_MAX + 1];	       /* base64 */
 	char fingerprint[KEY_FINGERPRINT_MAX]; /* "SHA256:..." as ssh-keygen -l prints it */
 	char comment[128];

@@ -39,8 +39,8 @@ int releases_add_deploy(struct store *store, int64_t app_id, uint32_t slug, cons
  * such version, -EINVAL: it has no slug any more, or failed; the sentence says what can be had. */
 int releases_add_rollback(struct store *store, const struct app *app, uint32_t version,
 			  const char *user, struct release *release, struct err *err);
-/* Settles a pending release. Success makes it the one in force, unless a newer one is already.
- * A settled one is left as it is. */
+/* Settles a pending release. Success makes it the one in force, unless a newer one is already,
+ * and the app's quantities follow its process types. A settled one is left as it is. */
 int releases_settle(struct store *store, int64_t app_id, uint32_t version,
 		    enum release_status status, struct err *err);
 /* At start of control: whatever is pending has failed. */

@@ -28,9 +28,13 @@ int scale_list(struct store *store, int64_t app_id, struct scale **list, size_t 
 int scale_change(struct store *store, int64_t app_id, const struct scale_update *updates, size_t n,
 		 struct err *err);
 /*
- * Makes the rows follow the process types of a slug whose release came into force: gone types
- * go, new ones begin at 0; on an app's first slug web begins at 1. "release" is never a row.
+ * The quantities that hold once a release with this slug is in force: gone types go, new ones
+ * begin at 0; on an app's first slug web begins at 1. "release" is never among them.
+ * scale_preview only looks (to know what to start before the switch); scale_follow makes it so,
+ * and releases_settle calls it.
  */
+int scale_preview(struct store *store, int64_t app_id, uint32_t slug, struct scale **list,
+		  size_t *n, struct err *err);
 int scale_follow(struct store *store, int64_t app_id, uint32_t slug, struct err *err);
 
 #endif
