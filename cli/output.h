@@ -5,6 +5,14 @@
 #include <jansson.h>
 #include <stddef.h>
 
+/* json_decref when the scope ends. */
+static inline void
+output_drop(json_t **json)
+{
+	json_decref(*json);
+}
+#define AUTO_JSON __attribute__((cleanup(output_drop)))
+
 /* Pretty JSON and a newline on stdout. */
 void output_json(const json_t *value);
 
