@@ -14,7 +14,7 @@ struct chan_packet;
 
 /* `m` is valid during the call; fds not taken are closed after it. */
 typedef void chan_message_fn(struct chan *chan, struct msg *m);
-/* The channel is already closed; `why` is NULL for an orderly end of file. May free the chan. */
+/* The channel is already closed; `why` is NULL when the peer hung up. May free the chan. */
 typedef void chan_closed_fn(struct chan *chan, const struct err *why);
 
 struct chan {
@@ -28,6 +28,8 @@ struct chan {
 	chan_message_fn *on_message;
 	chan_closed_fn *on_closed;
 	void *user;
+	struct loop_timer end_timer;
+	int failed; /* -errno of a send; the loop ends the channel next */
 	bool *gone; /* set while a callback runs, so that it may free us */
 };
 
