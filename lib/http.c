@@ -713,10 +713,10 @@ chunk_framing(struct http_body *b, const char *in, size_t len)
 
 	while (i < len && b->state != CHUNK_DATA && !b->done) {
 		unsigned max = b->state < CHUNK_DATA ? CHUNK_LINE_MAX : HTTP_MAX_LINE;
-		int next = chunk_step(b, in[i++]);
+		int next = ++b->n_line > max ? -EBADMSG : chunk_step(b, in[i++]);
 
-		if (next < 0 || ++b->n_line > max)
-			return -EBADMSG;
+		if (next < 0)
+			return next;
 		b->state = (unsigned)next;
 	}
 	return (long)i;
