@@ -21,7 +21,7 @@
 static int
 open_socket(const char *path, struct err *err)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return err_say(err, -ENAMETOOLONG,
 			       "the path in PAAS_SOCKET is longer than %zu bytes; change to its "
@@ -34,14 +34,16 @@ open_socket(const char *path, struct err *err)
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		int code = -errno;
 		if (code == -EACCES)
-			return err_say(err, code,
-				       "%s may be used by root and the group paas only; from elsewhere, "
-				       "run paas in a clone with a git remote to the platform",
-				       path);
-		return err_say(err, code,
-			       "no platform answers at %s (%s); start paasd, set PAAS_SOCKET, or run "
-			       "paas in a clone with a git remote named platform",
-			       path, strerror(-code));
+			return err_say(
+				err, code,
+				"%s may be used by root and the group paas only; from elsewhere, "
+				"run paas in a clone with a git remote to the platform",
+				path);
+		return err_say(
+			err, code,
+			"no platform answers at %s (%s); start paasd, set PAAS_SOCKET, or run "
+			"paas in a clone with a git remote named platform",
+			path, strerror(-code));
 	}
 	return take_fd(&fd);
 }
@@ -95,11 +97,11 @@ read_more(struct api *api)
 		char bytes[CMSG_SPACE(sizeof(int) * API_MAX_FDS)];
 		struct cmsghdr align;
 	} control;
-	struct iovec iov = { .iov_base = api->in.data + api->in.len, .iov_len = 65536 };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = sizeof(control.bytes) };
+	struct iovec iov = {.iov_base = api->in.data + api->in.len, .iov_len = 65536};
+	struct msghdr mh = {.msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes)};
 	ssize_t n;
 	do
 		n = recvmsg(api->fd, &mh, MSG_CMSG_CLOEXEC);
@@ -159,7 +161,8 @@ read_head(struct api *api, struct http_head *head, struct err *err)
 		ssize_t got = read_more(api);
 		if (got == 0)
 			return err_say(err, -ECONNRESET,
-				       "the platform closed the connection; it may be restarting, try again");
+				       "the platform closed the connection; it may be restarting, "
+				       "try again");
 		if (got < 0)
 			return err_set(err, (int)got, "read the platform's answer");
 	}
@@ -180,8 +183,8 @@ read_body(struct api *api, const struct http_head *head, struct buf *out, struct
 			return err_say(err, -EBADMSG, "the platform's answer is cut or garbled");
 		int ret = 0;
 		if (n_data > 0)
-			ret = out ? buf_add(out, data, n_data) :
-				    file_write_all(STDOUT_FILENO, data, n_data);
+			ret = out ? buf_add(out, data, n_data)
+				  : file_write_all(STDOUT_FILENO, data, n_data);
 		if (ret < 0)
 			return err_set(err, ret, "take the platform's answer");
 		buf_consume(&api->in, (size_t)used);
@@ -214,8 +217,8 @@ say_refusal(int status, const char *text, struct err *err)
 }
 
 int
-api_call(struct api *api, const char *method, const char *path, const json_t *body,
-	 json_t **answer, struct err *err)
+api_call(struct api *api, const char *method, const char *path, const json_t *body, json_t **answer,
+	 struct err *err)
 {
 	AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	if (body && !text)
@@ -276,7 +279,7 @@ api_path_add(struct buf *path, const char *text)
 		    strchr("-._~", c)) {
 			ret = buf_add(path, text, 1);
 		} else {
-			char code[3] = { '%', hex[c >> 4], hex[c & 15] };
+			char code[3] = {'%', hex[c >> 4], hex[c & 15]};
 			ret = buf_add(path, code, sizeof(code));
 		}
 	}

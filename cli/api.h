@@ -14,8 +14,8 @@ struct err;
 /* One connection, one request at a time; keep-alive. */
 struct api {
 	int fd;
-	struct buf in;          /* what was read and not yet used */
-	int fds[API_MAX_FDS];   /* passed along with the last answer; owned here until taken */
+	struct buf in;	      /* what was read and not yet used */
+	int fds[API_MAX_FDS]; /* passed along with the last answer; owned here until taken */
 	size_t n_fds;
 };
 

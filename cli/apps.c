@@ -11,7 +11,6 @@
 #include "cli/command.h"
 #include "cli/output.h"
 
-
 int
 command_apps(struct context *c, struct err *err)
 {
@@ -27,8 +26,7 @@ command_apps(struct context *c, struct err *err)
 		puts("No apps yet; push to one or run: paas create NAME");
 	size_t i;
 	json_t *app;
-	json_array_foreach(apps, i, app)
-		puts(output_text(app, "name"));
+	json_array_foreach(apps, i, app) puts(output_text(app, "name"));
 	return 0;
 }
 
@@ -46,8 +44,8 @@ command_create(struct context *c, struct err *err)
 		output_json(app);
 		return 0;
 	}
-	printf("Creating %s... done\n%s | %s\n", output_text(app, "name"), output_text(app, "web_url"),
-	       output_text(app, "git_url"));
+	printf("Creating %s... done\n%s | %s\n", output_text(app, "name"),
+	       output_text(app, "web_url"), output_text(app, "git_url"));
 	return 0;
 }
 
@@ -69,7 +67,8 @@ confirm(struct context *c, struct err *err)
 	}
 	if (strcmp(typed, c->app) != 0)
 		return err_say(err, -ECANCELED,
-			       "nothing was destroyed: confirm with the app's name, --confirm %s", c->app);
+			       "nothing was destroyed: confirm with the app's name, --confirm %s",
+			       c->app);
 	return 0;
 }
 
@@ -119,7 +118,8 @@ command_info(struct context *c, struct err *err)
 	json_int_t slug = json_integer_value(json_object_get(app, "slug_size"));
 	printf("=== %s\n", output_text(app, "name"));
 	print_formation(formation);
-	printf("Owner:       %s\nStack:       %s\nWeb URL:     %s\nGit URL:     %s\nCreated:     %s\n",
+	printf("Owner:       %s\nStack:       %s\nWeb URL:     %s\nGit URL:     %s\nCreated:     "
+	       "%s\n",
 	       output_text2(app, "owner", "email"), output_text2(app, "stack", "name"),
 	       output_text(app, "web_url"), output_text(app, "git_url"),
 	       output_when(output_text(app, "created_at"), when, sizeof(when)));

@@ -19,22 +19,22 @@ enum {
 };
 
 static const struct option options[] = {
-	{ "app", required_argument, NULL, 'a' },
-	{ "remote", required_argument, NULL, 'r' },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "num", required_argument, NULL, 'n' },
-	{ "tail", no_argument, NULL, 't' },
-	{ "source", required_argument, NULL, 's' },
-	{ "ps", required_argument, NULL, 'p' },
-	{ "dyno", required_argument, NULL, OPT_DYNO },
-	{ "detached", no_argument, NULL, OPT_DETACHED },
-	{ "no-tty", no_argument, NULL, OPT_NO_TTY },
-	{ "env", required_argument, NULL, 'e' },
-	{ "exit-code", no_argument, NULL, OPT_EXIT_CODE },
-	{ "confirm", required_argument, NULL, OPT_CONFIRM },
-	{ "role", required_argument, NULL, OPT_ROLE },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{"app", required_argument, NULL, 'a'},
+	{"remote", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"num", required_argument, NULL, 'n'},
+	{"tail", no_argument, NULL, 't'},
+	{"source", required_argument, NULL, 's'},
+	{"ps", required_argument, NULL, 'p'},
+	{"dyno", required_argument, NULL, OPT_DYNO},
+	{"detached", no_argument, NULL, OPT_DETACHED},
+	{"no-tty", no_argument, NULL, OPT_NO_TTY},
+	{"env", required_argument, NULL, 'e'},
+	{"exit-code", no_argument, NULL, OPT_EXIT_CODE},
+	{"confirm", required_argument, NULL, OPT_CONFIRM},
+	{"role", required_argument, NULL, OPT_ROLE},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static unsigned

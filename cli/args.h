@@ -8,14 +8,14 @@ struct err;
 
 /* Which options a command takes besides --help. */
 enum arg {
-	ARG_APP = 1,        /* -a APP, -r REMOTE: the command concerns one app */
-	ARG_JSON = 2,       /* --json */
-	ARG_NUM = 4,        /* -n N */
-	ARG_TAIL = 8,       /* -t */
-	ARG_SOURCE = 16,    /* -s app|heroku, -d web.1 */
-	ARG_CONFIRM = 32,   /* --confirm APP */
-	ARG_ROLE = 64,      /* --role ROLE */
-	ARG_RUN = 128,      /* -d, --no-tty, -e K=V; options end at the first other word */
+	ARG_APP = 1,		/* -a APP, -r REMOTE: the command concerns one app */
+	ARG_JSON = 2,		/* --json */
+	ARG_NUM = 4,		/* -n N */
+	ARG_TAIL = 8,		/* -t */
+	ARG_SOURCE = 16,	/* -s app|heroku, -d web.1 */
+	ARG_CONFIRM = 32,	/* --confirm APP */
+	ARG_ROLE = 64,		/* --role ROLE */
+	ARG_RUN = 128,		/* -d, --no-tty, -e K=V; options end at the first other word */
 	ARG_APP_OPTIONAL = 256, /* -a APP narrows the command but may be missing */
 };
 

@@ -21,8 +21,8 @@ typedef int command_fn(struct context *c, struct err *err);
 struct command {
 	const char *name; /* "config set": words separated by one space */
 	const char *usage;
-	const char *help; /* the first line sums up */
-	unsigned options; /* enum arg */
+	const char *help;	  /* the first line sums up */
+	unsigned options;	  /* enum arg */
 	int min_words, max_words; /* -1: any number */
 	command_fn *fn;
 };
@@ -46,8 +46,7 @@ command_fn command_buildpacks, command_buildpacks_set, command_buildpacks_add,
 command_fn command_version;
 
 /* "/apps/APP" with the printf-like rest; the caller owns the string. NULL: out of memory. */
-char *app_path(const struct context *c, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+char *app_path(const struct context *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A whole exchange about this app: path is app_path's. Takes `path` and `body`. */
 int app_call(struct context *c, const char *method, char *path, json_t *body, json_t **answer,

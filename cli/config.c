@@ -40,7 +40,8 @@ command_config(struct context *c, struct err *err)
 	const char *key;
 	json_t *value;
 	size_t i = 0;
-	json_object_foreach(vars, key, value) {
+	json_object_foreach(vars, key, value)
+	{
 		(void)snprintf(labels + 260 * i, 260, "%s:", key);
 		cells[2 * i] = labels + 260 * i;
 		cells[2 * i + 1] = json_string_value(value) ? json_string_value(value) : "";
@@ -63,8 +64,8 @@ command_config_get(struct context *c, struct err *err)
 		return 0;
 	}
 	if (!value)
-		return err_say(err, -ENOENT, "%s has no config var %s; paas config lists them", c->app,
-			       c->args.words[0]);
+		return err_say(err, -ENOENT, "%s has no config var %s; paas config lists them",
+			       c->app, c->args.words[0]);
 	puts(json_string_value(value));
 	return 0;
 }
@@ -77,8 +78,8 @@ change(struct context *c, json_t *vars, const char *verb, struct err *err)
 	buf_init(&list, 4096);
 	const char *key;
 	json_t *value;
-	json_object_foreach(vars, key, value)
-		(void)buf_printf(&list, "%s%s", list.len ? ", " : "", key);
+	json_object_foreach(vars, key, value)(void)
+		buf_printf(&list, "%s%s", list.len ? ", " : "", key);
 	int ret = app_call(c, "PATCH", app_path(c, "/config-vars"), vars, &after, err);
 	if (ret < 0)
 		return ret;
@@ -93,11 +94,13 @@ change(struct context *c, json_t *vars, const char *verb, struct err *err)
 	json_int_t newest = 0;
 	size_t i;
 	json_t *release;
-	json_array_foreach(releases, i, release) {
+	json_array_foreach(releases, i, release)
+	{
 		json_int_t version = json_integer_value(json_object_get(release, "version"));
 		newest = version > newest ? version : newest;
 	}
-	printf("%s %s and restarting %s... done, v%d\n", verb, buf_text(&list), c->app, (int)newest);
+	printf("%s %s and restarting %s... done, v%d\n", verb, buf_text(&list), c->app,
+	       (int)newest);
 	return 0;
 }
 
@@ -110,8 +113,8 @@ add_pair(json_t *vars, const char *pair, struct err *err)
 	AUTO_FREE char *key = strndup(pair, (size_t)(equals - pair));
 	json_t *value = json_string(equals + 1);
 	if (!value)
-		return err_say(err, -EILSEQ, "the value of %.*s is not UTF-8",
-			       (int)(equals - pair), pair);
+		return err_say(err, -EILSEQ, "the value of %.*s is not UTF-8", (int)(equals - pair),
+			       pair);
 	if (!key || json_object_set_new(vars, key, value) < 0)
 		return err_set(err, -ENOMEM, "set %s", pair);
 	return 0;
@@ -170,9 +173,10 @@ command_config_import(struct context *c, struct err *err)
 	int fd = STDIN_FILENO;
 	if (strcmp(file, "-") != 0) {
 		if (getenv("PAAS_REMOTE"))
-			return err_say(err, -EPERM,
-				       "the platform reads no files of its own host: send the file on "
-				       "standard input and name it -");
+			return err_say(
+				err, -EPERM,
+				"the platform reads no files of its own host: send the file on "
+				"standard input and name it -");
 		fd = opened = open(file, O_RDONLY | O_CLOEXEC);
 		if (opened < 0)
 			return err_set(err, -errno, "open %s", file);

@@ -46,7 +46,7 @@ ago(double seconds, char *out, size_t cap)
 const char *
 output_when(const char *rfc3339, char *out, size_t cap)
 {
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 	if (!strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &tm)) {
 		(void)snprintf(out, cap, "%s", rfc3339);
 		return out;
@@ -90,8 +90,8 @@ output_table(const char *const *cells, size_t n_rows, size_t n_columns)
 			const char *cell = cells[row * n_columns + column];
 			output_safe(cell);
 			if (column + 1 < n_columns)
-				printf("%*s", (int)((widest ? widest[column] : 0) - width(cell) + 2),
-				       "");
+				printf("%*s",
+				       (int)((widest ? widest[column] : 0) - width(cell) + 2), "");
 		}
 		(void)putchar('\n');
 	}

@@ -30,8 +30,8 @@ count_like(const json_t *dynos, const json_t *like)
 {
 	size_t i, n = 0;
 	json_t *dyno;
-	json_array_foreach(dynos, i, dyno)
-		n += strcmp(output_text(dyno, "type"), output_text(like, "type")) == 0;
+	json_array_foreach(dynos, i, dyno) n +=
+		strcmp(output_text(dyno, "type"), output_text(like, "type")) == 0;
 	return n;
 }
 
@@ -51,7 +51,8 @@ command_ps(struct context *c, struct err *err)
 	const char *last = "";
 	size_t i;
 	json_t *dyno;
-	json_array_foreach(dynos, i, dyno) {
+	json_array_foreach(dynos, i, dyno)
+	{
 		if (strcmp(last, output_text(dyno, "type")) != 0) {
 			printf("%s=== %s: ", i ? "\n" : "", output_text(dyno, "type"));
 			output_safe(output_text(dyno, "command"));
@@ -77,7 +78,8 @@ parse_scale(const char *word, struct err *err)
 	}
 	if (!at || at == word || !strchr("=+-", *at) || !at[1]) {
 		(void)err_say(err, -EINVAL,
-			      "%s is no scale: write TYPE=N, TYPE+N or TYPE-N, for example web=3", word);
+			      "%s is no scale: write TYPE=N, TYPE+N or TYPE-N, for example web=3",
+			      word);
 		return NULL;
 	}
 	const char *quantity = *at == '=' ? at + 1 : at;
@@ -136,8 +138,8 @@ target_path(const struct context *c, const char *word, const char *action)
 		return app_path(c, "/dynos");
 	if (api_path_add(&segment, word) < 0)
 		return NULL;
-	return app_path(c, "/%s%s%s", strchr(word, '.') ? "dynos" : "formations", buf_text(&segment),
-			action);
+	return app_path(c, "/%s%s%s", strchr(word, '.') ? "dynos" : "formations",
+			buf_text(&segment), action);
 }
 
 int
