@@ -20,6 +20,7 @@ struct spawn {
 	const char *const *envp;
 	const struct spawn_fd *fds; /* everything else but 0-2 is closed in the child */
 	size_t n_fds;
+	int cgroup_fd;     /* a cgroup v2 directory it is born in (Linux 5.7); 0: ours */
 	int cwd_fd;        /* fchdir here before dropping rights; -1: stay */
 	uid_t uid;         /* (uid_t)-1: stay as we are */
 	gid_t gid;
