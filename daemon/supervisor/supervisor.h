@@ -88,6 +88,9 @@ struct supervisor_router {
 	int pid_fd; /* owned by the caller */
 };
 
+/* The register's directory, <cgroup2>/paas-NAME; borrowed. Children of paasd are born in
+ * directories of their own in it (lib/spawn.h): router.N, and role.X, which is not looked at. */
+int supervisor_register_fd(const struct supervisor *s);
 /* Puts a worker just started into the register. 0 or -errno. */
 int supervisor_router_add(struct supervisor *s, uint32_t worker, pid_t pid, struct err *err);
 /* Forgets a worker that has ended. */
