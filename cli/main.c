@@ -147,7 +147,7 @@ static int
 run_command(const struct command *c, struct args *args)
 {
 	struct err err = {""};
-	struct remote remote = {""};
+	struct remote remote = {.port = ""};
 	bool here = has_socket();
 	bool wants_app = (c->options & ARG_APP) && c->fn != command_create;
 	const char *app = args->app ? args->app : getenv("PAAS_APP");
