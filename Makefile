@@ -12,6 +12,9 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
 VERSION := 0.1.0
+
+# V=1 shows the commands.
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2);)
 CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
@@ -91,13 +94,13 @@ endif
 
 $(PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 define archive
 $(O)/$(1).a: $$(call objs,$(2))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@$$(AR) rcs $$@ $$^
 ALL_C += $(2)
 endef
 $(eval $(call archive,lib,$(LIB)))
@@ -112,7 +115,7 @@ $(eval $(call archive,cli,$(CLI)))
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Buildpacks are scripts; they are copied so that what runs is one tree.
 $(B)/libexec/paas/buildpacks: $(shell find buildpacks -type f 2>/dev/null)

@@ -18,12 +18,12 @@ archive_of = $(if $(filter-out lib,$(call component,$(1))),$(O)/$(call component
 .SECONDEXPANSION:
 $(B)/tests/unit/%: $(O)/tests/unit/%.o $$(call archive_of,$$*) $(O)/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*)) -lcmocka
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*)) -lcmocka
 
 # Without F= a target is linked with a main that replays its corpus.
 $(B)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $$(call archive_of,$$*) $(O)/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*))
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*))
 
 deps:
 	@tests/deps.sh build run test

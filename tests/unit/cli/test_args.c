@@ -10,15 +10,23 @@
 
 #include "cli/args.h"
 
-#define PARSE(allowed, ...)                                                                        \
-	({                                                                                         \
-		static char *argv_[] = {__VA_ARGS__, NULL};                                        \
-		args_parse(&args, (int)(sizeof(argv_) / sizeof(*argv_)) - 1, argv_, allowed,       \
-			   &err);                                                                  \
-	})
+#define PARSE(allowed, ...) parse(allowed, (const char *[]){__VA_ARGS__, NULL})
 
 static struct args args;
 static struct err err;
+
+/* getopt moves the words around, so they are copied; they live until the next call. */
+static int
+parse(unsigned allowed, const char *const *words)
+{
+	static char text[16][64];
+	static char *argv[17];
+	int n = 0;
+	for (; words[n]; n++)
+		argv[n] = strcpy(text[n], words[n]);
+	argv[n] = NULL;
+	return args_parse(&args, n, argv, allowed, &err);
+}
 
 static void
 test_mixed_with_words(void **state)
