@@ -67,7 +67,7 @@ void live_changed(struct live *live, const char *app);
 /* Rolls out a release that lies in the store as pending (a changed config, a rollback): its
  * release command, new instances beside the old, switch, then the store's current release.
  * In turn with the pushes of that app. A release without a slug is current at once. */
-void live_release(struct live *live, const char *app, int64_t version);
+void live_release(struct live *live, const char *app, uint32_t version);
 
 /* `which`: "" all, "web" a type, "web.1" one. Web instances are replaced without a gap. A run
  * cannot be restarted. 0, or -ENOENT with a sentence. */
