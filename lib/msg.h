@@ -84,7 +84,7 @@ enum msg_phase {
 	M(INIT_EXIT,       INIT,     PARENT,   ANY,   0, 0) /* status u32 (wait status) */ \
 	/* output of apps and the router's lines */ \
 	M(LOG_LINES,       INIT,     LOGS,     ANY,   0, 0) /* time_us u64 (unix), dropped u32 (lines lost before these), text bytes: lines, each ended by \n */ \
-	M(LOG_ROUTER,      ROUTER,   LOGS,     ANY,   0, 0) /* app str, time_us u64, text bytes: one line without \n */ \
+	M(LOG_ROUTER,      ROUTER,   LOGS,     ANY,   0, 0) /* a batch, until the end of the message: {app str, time_us u64 (unix), text bytes: one line without \n} */ \
 	M(LOGS_STREAM,     PARENT,   LOGS,     ANY,   1, 1) /* app str, source str ("app[web.1]"; "" for a router worker); fd: the stream to read */ \
 	M(LOGS_WRITE,      CONTROL,  LOGS,     ANY,   0, 0) /* app str, source str ("heroku[web.1]"), text str */ \
 	M(LOGS_READ,       CONTROL,  LOGS,     ANY,   1, 1) /* app str, n_lines u32, tail u8, source str ("", "app", "heroku"), instance str ("", "web", "web.1"); fd: where to write, closed at the end */ \
@@ -101,6 +101,7 @@ enum msg_phase {
 	M(ROUTE_HOST_GONE, CONTROL,  ROUTER,   ANY,   0, 0) /* host str */ \
 	M(ROUTE_DONE,      CONTROL,  ROUTER,   ANY,   0, 0) /* generation u64: ends a RESET or a batch of changes */ \
 	M(ROUTE_ACK,       ROUTER,   CONTROL,  ANY,   0, 0) /* generation u64: all up to here is in force */ \
+	M(BACKEND_DRAINING, ROUTER,  CONTROL,  ANY,   0, 0) /* instance u64: not in the routes of this RESET but still in use; sent before its ROUTE_ACK */ \
 	M(BACKEND_DRAINED, ROUTER,   CONTROL,  ANY,   0, 0) /* instance u64: taken out of its route and no request or connection to it is left */ \
 	/* ssh sessions */ \
 	M(SESSION_OPEN,    RECEIVER, CONTROL,  ANY,   1, 1) /* address str; fd: control's end of the session's channel */ \
