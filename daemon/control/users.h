@@ -20,6 +20,8 @@ struct user {
 
 int users_find(struct store *store, const char *name, struct user *user, struct err *err);
 int users_list(struct store *store, struct user **users, size_t *n, struct err *err);
+/* How many users have at least this right on all apps; RIGHT_NONE counts everybody. */
+int users_count(struct store *store, enum right right, size_t *n, struct err *err);
 /* Creates the user, or sets the global right of the one that is there. The last global admin
  * keeps being one (-EINVAL). */
 int users_put(struct store *store, const char *name, enum right right, struct err *err);
