@@ -53,6 +53,7 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDSAN)
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 
 LIB := $(wildcard lib/*.c)
+DAEMON := $(filter-out daemon/paasd.c,$(wildcard daemon/*.c))
 SUPERVISOR := $(wildcard daemon/supervisor/*.c)
 INIT := $(filter-out daemon/supervisor/init/main.c,$(wildcard daemon/supervisor/init/*.c))
 CONTROL := $(filter-out daemon/control/main.c,$(wildcard daemon/control/*.c))
@@ -68,7 +69,7 @@ PROGRAMS := $(B)/bin/paas $(B)/bin/paasd \
 
 all: $(PROGRAMS) $(B)/libexec/paas/buildpacks
 
-$(B)/bin/paasd: $(call objs,daemon/paasd.c daemon/config.c daemon/roles.c) $(O)/supervisor.a $(O)/lib.a
+$(B)/bin/paasd: $(call objs,daemon/paasd.c) $(O)/daemon.a $(O)/supervisor.a $(O)/lib.a
 $(B)/bin/paasd: LIBS := -lseccomp
 $(B)/libexec/paas/paas-init: $(call objs,daemon/supervisor/init/main.c) $(O)/init.a $(O)/lib.a
 $(B)/libexec/paas/paas-control: $(call objs,daemon/control/main.c) $(O)/control.a $(O)/lib.a
@@ -105,6 +106,7 @@ $(O)/$(1).a: $$(call objs,$(2))
 ALL_C += $(2)
 endef
 $(eval $(call archive,lib,$(LIB)))
+$(eval $(call archive,daemon,$(DAEMON)))
 $(eval $(call archive,supervisor,$(SUPERVISOR)))
 $(eval $(call archive,init,$(INIT)))
 $(eval $(call archive,control,$(CONTROL)))

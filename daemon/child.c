@@ -184,6 +184,13 @@ child_stop(struct child *child, uint64_t grace_ms)
 }
 
 void
+child_limit(struct child *child, uint64_t ms)
+{
+	if (child->pid != 0)
+		kill_after(child, ms);
+}
+
+void
 child_kill(struct child *child)
 {
 	child->is_stopping = true;

@@ -59,7 +59,9 @@ int child_adopt(struct child *child, pid_t pid, int pid_fd, int channel_fd);
 /* Asks it to end (end of file on its channel; TERM for routers), kills it after `grace_ms`, and
  * does not start it again. One that is down just stays down; then hooks->down is not called. */
 void child_stop(struct child *child, uint64_t grace_ms);
-/* The same with KILL at once. */
+/* Kills it if it still runs after `ms`. */
+void child_limit(struct child *child, uint64_t ms);
+/* The same as child_stop with KILL at once. */
 void child_kill(struct child *child);
 /* It broke a rule: says so and kills it; it will be replaced. */
 void child_condemn(struct child *child, const struct err *why);

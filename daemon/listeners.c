@@ -97,24 +97,21 @@ address_fits(const struct addr *wanted, const struct addr *bound)
 }
 
 bool
-listeners_offer(struct listeners *l, int fd)
+listeners_offer(struct listeners *l, enum listener_kind kind, int fd)
 {
 	struct addr bound;
 
 	if (!is_our_listener(fd) || addr_of_socket(fd, &bound) < 0)
 		return false;
-	for (size_t kind = 0; kind < LISTENER_KINDS; kind++) {
-		for (size_t i = 0; i < l->n[kind]; i++) {
-			struct listener *one = &l->of[kind][i];
+	for (size_t i = 0; i < l->n[kind]; i++) {
+		struct listener *one = &l->of[kind][i];
 
-			if (one->fd >= 0 || !address_fits(&one->wanted, &bound))
-				continue;
-			if (file_set_nonblocking(fd, true) < 0 ||
-			    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-				return false;
-			one->fd = fd;
-			return true;
-		}
+		if (one->fd >= 0 || !address_fits(&one->wanted, &bound))
+			continue;
+		if (file_set_nonblocking(fd, true) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			return false;
+		one->fd = fd;
+		return true;
 	}
 	return false;
 }
@@ -153,7 +150,8 @@ listeners_from_systemd(struct listeners *l)
 		struct addr bound;
 		char text[ADDR_TEXT_MAX] = "something that is no socket";
 
-		if (listeners_offer(l, fd))
+		if (listeners_offer(l, LISTENER_HTTP, fd) ||
+		    listeners_offer(l, LISTENER_HTTPS, fd) || listeners_offer(l, LISTENER_SSH, fd))
 			continue;
 		if (addr_of_socket(fd, &bound) == 0)
 			(void)addr_text(&bound, text);

@@ -41,10 +41,10 @@ int listeners_init(struct listeners *l, const struct config *config, struct err 
 void listeners_done(struct listeners *l);
 
 /*
- * Keeps `fd` when it is a listening TCP socket made by root at an address still wanted (a
- * wanted port 0 is any port): true, and it is ours. False: it is still the caller's.
+ * Keeps `fd` when it is a listening TCP socket made by root at an address of that kind still
+ * wanted (a wanted port 0 is any port): true, and it is ours. False: it is still the caller's.
  */
-bool listeners_offer(struct listeners *l, int fd);
+bool listeners_offer(struct listeners *l, enum listener_kind kind, int fd);
 /* Is `fd` the very socket held as that listener? */
 bool listeners_is(const struct listeners *l, enum listener_kind kind, size_t i, int fd);
 /* Offers what systemd passed (LISTEN_FDS), closes what nobody wants with a line in the log, and
