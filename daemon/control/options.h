@@ -13,9 +13,8 @@ struct err;
 #define OPTIONS_MAX_BUILD_ENV 32
 
 struct options {
-	const char *domain;	      /* apps answer at APP.domain */
-	const char *http, *ssh;	      /* advertised addresses, "A:P,A:P" */
-	unsigned http_port, ssh_port; /* of the first of them; 0: none */
+	const char *domain;	/* apps answer at APP.domain */
+	const char *http, *ssh; /* advertised addresses, "A:P,A:P" */
 	const char *stack_name;
 	struct subnet subnet;
 	uint32_t uid_base;
@@ -23,8 +22,8 @@ struct options {
 	uint32_t instance_pids;
 	uint64_t build_memory, build_disk, build_time_ms;
 	uint32_t build_pids, builds;
-	uint64_t slug_size;
-	uint64_t boot_time_ms, stop_time_ms, restart_max_ms;
+	uint64_t slug_size, push_size;
+	uint64_t boot_time_ms, drain_time_ms, stop_time_ms, restart_max_ms;
 	char *build_env_text;				  /* owned: what build_env points into */
 	const char *build_env[OPTIONS_MAX_BUILD_ENV + 1]; /* "K=V", NULL-terminated */
 	size_t n_build_env;
