@@ -51,6 +51,7 @@ bench|command -v nginx|nginx-light
 bench|command -v wrk|wrk
 bench|command -v bwrap|bubblewrap
 bench|command -v strace|strace
+bench|test -x /usr/sbin/sshd|openssh-server
 '
 
 groups=" ${*:-build run test} "
