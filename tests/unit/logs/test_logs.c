@@ -267,6 +267,7 @@ test_lines(void **state)
 	send_lines(stream, 0, "one\ntwo\r\n\033[32mgreen\033[0m \033]0;title\007\n");
 	await_line("hello", "title");
 	send_write("hello", "heroku[web.1]", "State changed from starting to up");
+	await_line("hello", "State changed");
 	send_lines(stream, 7, "after\n");
 	await_line("hello", "after");
 	assert_string_equal(
