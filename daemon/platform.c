@@ -1,16 +1,13 @@
-/* Where our programs are, and directories in the register. */
+/* Finding what belongs to us from where we are, installed or not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/cleanup.h"
 #include "lib/err.h"
 
 #include "daemon/platform.h"
-#include "daemon/supervisor/supervisor.h"
 
 #define LIBEXEC "libexec/paas"
 #define DELETED " (deleted)"
@@ -60,15 +57,4 @@ platform_find_programs(struct platform *p, struct err *err)
 		return err_set(err, -errno, "open %s", path);
 	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return p->null_fd < 0 ? err_set(err, -errno, "open /dev/null") : 0;
-}
-
-int
-platform_make_cgroup(struct platform *p, const char *name, struct err *err)
-{
-	int register_fd = supervisor_register_fd(p->supervisor), fd;
-
-	if (mkdirat(register_fd, name, 0755) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "make the cgroup %s", name);
-	fd = openat(register_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? err_set(err, -errno, "open the cgroup %s", name) : fd;
 }

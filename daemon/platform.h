@@ -50,7 +50,5 @@ struct platform {
 
 /* Fills exe, libexec_fd, bin_fd and null_fd. 0 or -errno with a sentence. */
 int platform_find_programs(struct platform *p, struct err *err);
-/* A directory of its own in the register for a child to be born in; the fd or -errno. */
-int platform_make_cgroup(struct platform *p, const char *name, struct err *err);
 
 #endif

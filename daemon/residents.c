@@ -5,19 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/file.h"
 
+#include "daemon/cradle.h"
 #include "daemon/hub.h"
 #include "daemon/platform.h"
 #include "daemon/residents.h"
@@ -25,7 +22,6 @@
 #include "daemon/supervisor/supervisor.h"
 
 #define PREDECESSOR_MS 2000
-#define PREDECESSORS_MAX 65536 /* bytes of a list of pids */
 
 /* ---- arguments ----------------------------------------------------------------------------------
  */
@@ -108,7 +104,8 @@ launch_with(struct child *child, const struct args *args, int cwd_fd, const stru
 	    size_t n_fds, pid_t *pid, int *pid_fd, struct err *err)
 {
 	struct platform *p = child->user;
-	AUTO_FD int cgroup_fd = platform_make_cgroup(p, child->row->label, err);
+	AUTO_FD int cgroup_fd =
+		cradle_make(supervisor_register_fd(p->supervisor), child->row->label, err);
 	struct role_launch launch = {.row = child->row,
 				     .argv = args->v,
 				     .fds = fds,
@@ -256,78 +253,27 @@ residents_are_ready(const struct platform *p)
 	return p->control.is_ready && p->logs.is_ready && p->receiver.is_ready;
 }
 
-/* ---- the register
- * ----------------------------------------------------------------------------------- */
-
-/* Waits until `pid` has ended, at most `ms`; kills it if told to and waits again. */
-static void
-await_pid(pid_t pid, int ms, bool kill_it)
-{
-	AUTO_FD int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd pfd = {.fd = pid_fd, .events = POLLIN};
-
-	if (pid_fd < 0 || poll(&pfd, 1, ms) != 0 || !kill_it)
-		return;
-	log_line("process %d of an earlier paasd did not end and is killed", (int)pid);
-	(void)syscall(SYS_pidfd_send_signal, pid_fd, SIGKILL, NULL, 0);
-	(void)poll(&pfd, 1, ms);
-}
-
-/* Waits for every process in a directory of the register. 0, also when there is none. */
-static int
-await_cgroup(struct platform *p, const char *label, int ms, bool kill_them)
-{
-	AUTO_BUF struct buf pids = {.max = PREDECESSORS_MAX};
-	char path[64];
-	int ret;
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", label);
-	ret = file_read_at(supervisor_register_fd(p->supervisor), path, &pids);
-	if (ret < 0)
-		return ret == -ENOENT ? 0 : ret;
-	for (const char *at = buf_text(&pids); *at;) {
-		char *end;
-		long pid = strtol(at, &end, 10);
-
-		if (end == at)
-			break;
-		if (pid > 0)
-			await_pid((pid_t)pid, ms, kill_them);
-		at = end + (*end == '\n');
-	}
-	return 0;
-}
+/* ---- the register ---------------------------------------------------------------------------- */
 
 int
 residents_await_predecessors(struct platform *p, struct err *err)
 {
 	const struct child *writers[] = {&p->control, &p->logs};
+	int register_fd = supervisor_register_fd(p->supervisor);
 
 	for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++) {
-		int ret = await_cgroup(p, writers[i]->row->label, PREDECESSOR_MS, true);
+		const struct role_row *row = writers[i]->row;
+		int ret = cradle_await(register_fd, row->label, PREDECESSOR_MS, true);
 
 		if (ret < 0)
-			return err_set(err, ret, "look for an earlier %s",
-				       writers[i]->row->program);
+			return err_set(err, ret, "look for an earlier %s", row->program);
 	}
 	return 0;
 }
 
+/* Sessions have lost control and end by themselves; those that hang do not. */
 void
 residents_remove(struct platform *p)
 {
-	int register_fd = supervisor_register_fd(p->supervisor);
-	const struct child *all[] = {&p->control, &p->logs, &p->receiver};
-	char path[64];
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		const char *label = all[i]->row->label;
-
-		/* Sessions have lost control and end by themselves; those that hang do not. */
-		(void)snprintf(path, sizeof(path), "%s/cgroup.kill", label);
-		(void)file_write_at(register_fd, path, "1");
-		(void)await_cgroup(p, label, 1000, false);
-		if (unlinkat(register_fd, label, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			log_line("cannot remove the cgroup %s: %s", label, strerror(errno));
-	}
+	cradle_remove_all(supervisor_register_fd(p->supervisor), "role.");
 }

@@ -4,7 +4,6 @@
  * over, so the papers of one found running are checked: made by root, of the right kind, the
  * right addresses, nothing missing and nothing more.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
+#include "daemon/cradle.h"
 #include "daemon/hub.h"
 #include "daemon/platform.h"
 #include "daemon/stop.h"
@@ -55,7 +55,7 @@ launch(struct child *child, const int ends[2], pid_t *pid, int *pid_fd, struct e
 
 	(void)snprintf(number, sizeof(number), "--worker=%u", child->number);
 	cgroup_name(child->number, name, sizeof(name));
-	cgroup_fd = platform_make_cgroup(p, name, err);
+	cgroup_fd = cradle_make(supervisor_register_fd(p->supervisor), name, err);
 	if (cgroup_fd < 0)
 		return cgroup_fd;
 	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -394,23 +394,7 @@ workers_are_gone(const struct platform *p)
 void
 workers_remove(struct platform *p)
 {
-	int register_fd = supervisor_register_fd(p->supervisor);
-	int fd = openat(register_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-
-	if (!dir) {
-		log_line("cannot read the register of processes: %s", strerror(errno));
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	while ((e = readdir(dir))) {
-		if (strncmp(e->d_name, "router.", strlen("router.")) == 0 &&
-		    unlinkat(register_fd, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			log_line("cannot remove the cgroup %s: %s", e->d_name, strerror(errno));
-	}
-	(void)closedir(dir);
+	cradle_remove_all(supervisor_register_fd(p->supervisor), "router.");
 }
 
 struct child *
