@@ -82,7 +82,11 @@ install: all
 	install -m 644 daemon/paas.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 daemon/paasd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 644 systemd/paasd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	sed 's,/usr/sbin/,$(PREFIX)/sbin/,' systemd/paasd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/paasd.service
+	install -m 644 systemd/paasd.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 644 systemd/paas.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/paas.conf
+	install -m 644 systemd/paas.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/paas.conf
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 644 cli/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/paas
 	install -m 644 cli/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_paas
