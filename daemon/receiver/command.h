@@ -23,8 +23,8 @@ enum command_kind {
 struct command {
 	enum command_kind kind;
 	char app[APP_NAME_MAX + 1]; /* of the git kinds, checked */
-	char *memory;               /* owns the words */
-	char **argv;                /* NULL-terminated */
+	char *memory;		    /* owns the words */
+	char **argv;		    /* NULL-terminated */
 	size_t n_words;
 };
 

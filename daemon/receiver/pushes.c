@@ -53,8 +53,7 @@ read_capabilities(struct pushes *p, const char *list, size_t n)
 	if (n > 0 && list[n - 1] == '\n')
 		n--;
 	p->has_sideband = has_word(list, n, "side-band-64k");
-	p->has_report =
-		has_word(list, n, "report-status") || has_word(list, n, "report-status-v2");
+	p->has_report = has_word(list, n, "report-status") || has_word(list, n, "report-status-v2");
 	p->is_atomic = has_word(list, n, "atomic");
 }
 

@@ -16,7 +16,7 @@ struct err;
 
 struct pushes {
 	struct buf head; /* everything up to and with the flush packet, to be passed on unchanged */
-	size_t n_read;   /* of it, in whole packets */
+	size_t n_read;	 /* of it, in whole packets */
 	bool is_complete;
 	bool has_sideband, has_report, is_atomic, has_certificate;
 	bool has_main, has_master; /* to be deployed */

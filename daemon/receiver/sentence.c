@@ -12,12 +12,12 @@
 
 enum state {
 	TEXT,
-	C2,          /* a lead byte whose character may be an 8-bit control */
-	ESCAPE,      /* behind ESC */
-	PARAMETERS,  /* of CSI, up to the final byte */
-	STRING,      /* of OSC, DCS and their like, up to BEL or ST */
-	STRING_ESC,  /* ESC inside a string */
-	STRING_C2,   /* C2 inside a string: ST is U+009C */
+	C2,	    /* a lead byte whose character may be an 8-bit control */
+	ESCAPE,	    /* behind ESC */
+	PARAMETERS, /* of CSI, up to the final byte */
+	STRING,	    /* of OSC, DCS and their like, up to BEL or ST */
+	STRING_ESC, /* ESC inside a string */
+	STRING_C2,  /* C2 inside a string: ST is U+009C */
 };
 
 const char *
