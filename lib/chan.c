@@ -189,7 +189,7 @@ on_end(struct loop_timer *timer)
 }
 
 static int
-fail(struct chan *chan, int ret)
+break_off(struct chan *chan, int ret)
 {
 	chan->failed = ret == -ECONNRESET || ret == -ENOTCONN ? -EPIPE : ret;
 	drop_queue(chan);
@@ -271,7 +271,7 @@ send_or_queue(struct chan *chan, struct msg *m)
 		if (ret == 0)
 			ret = loop_change(chan->loop, &chan->io, EPOLLIN | EPOLLOUT);
 	}
-	return ret < 0 ? fail(chan, ret) : 0;
+	return ret < 0 ? break_off(chan, ret) : 0;
 }
 
 int
@@ -314,6 +314,6 @@ on_ready(struct loop_io *io, uint32_t events)
 	if ((events & EPOLLOUT) && chan_is_open(chan)) {
 		ret = flush(chan);
 		if (ret < 0)
-			(void)fail(chan, ret);
+			(void)break_off(chan, ret);
 	}
 }

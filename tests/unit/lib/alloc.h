@@ -20,6 +20,17 @@ alloc_fails(void)
 	return alloc_left-- == 0;
 }
 
+/* For the test itself. */
+static inline void *
+alloc_zeroed(size_t n)
+{
+	void *p = calloc(1, n);
+
+	if (!p)
+		abort();
+	return p;
+}
+
 static inline void *
 alloc_malloc(size_t n)
 {
