@@ -1,0 +1,117 @@
+/* What many handlers need to answer: errors by errno, JSON of small things, the end of a change. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/err.h"
+
+#include "daemon/control/api_request.h"
+#include "daemon/control/events.h"
+#include "daemon/control/ident.h"
+#include "daemon/control/live.h"
+#include "daemon/control/query.h"
+#include "daemon/control/store.h"
+#include "daemon/control/users.h"
+
+int
+reply_failure(struct api_request *r, int code, const struct err *err)
+{
+	switch (code) {
+	case -ENOENT:
+		return reply_error(r, 404, "not_found", err->text);
+	case -EEXIST:
+	case -EBUSY:
+		return reply_error(r, 409, "conflict", err->text);
+	case -EACCES:
+		return reply_error(r, 403, "forbidden", err->text);
+	case -EINVAL:
+		return reply_error(r, 422, "invalid_params", err->text);
+	default:
+		log_line("%s %s: %s", r->method, r->path, err->text);
+		return reply_error(r, code == -ENOSPC ? 507 : 500, "internal_server_error",
+				   err->text);
+	}
+}
+
+json_t *
+json_time(int64_t ms)
+{
+	char text[40];
+	struct tm tm;
+	time_t seconds = (time_t)(ms / 1000);
+
+	if (ms == 0)
+		return json_null();
+	(void)gmtime_r(&seconds, &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+json_t *
+json_app_ref(const struct app *app)
+{
+	char id[IDENT_TEXT_MAX];
+
+	return json_pack("{s:s, s:s}", "id", ident_text(IDENT_APP, app->id, 0, id), "name",
+			 app->name);
+}
+
+/* Persons have no mail address here; their name stands where Heroku's clients show one. */
+json_t *
+json_user_ref(const char *name)
+{
+	return json_pack("{s:s, s:s}", "id", name, "email", name);
+}
+
+int
+json_text(const json_t *body, const char *key, int is_needed, const char **text, struct err *err)
+{
+	const json_t *value = json_object_get(body, key);
+
+	*text = NULL;
+	if (json_is_string(value)) {
+		*text = json_string_value(value);
+		return 0;
+	}
+	if (value && !json_is_null(value))
+		return err_say(err, -EINVAL, "\"%s\" must be a string.", key);
+	if (is_needed)
+		return err_say(err, -EINVAL, "\"%s\" is missing.", key);
+	return 0;
+}
+
+int
+json_flag(const json_t *body, const char *key, int *flag, struct err *err)
+{
+	const json_t *value = json_object_get(body, key);
+
+	*flag = json_is_true(value);
+	if (value && !json_is_null(value) && !json_is_boolean(value))
+		return err_say(err, -EINVAL, "\"%s\" must be true or false.", key);
+	return 0;
+}
+
+int
+api_commit(struct api_request *r, const char *app, int code, struct err *err, const char *fmt, ...)
+{
+	char line[256], logged[sizeof(line) + USER_NAME_MAX + 16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (code >= 0) {
+		int told = events_add(r->store, r->user, app, line, err);
+
+		if (told < 0)
+			code = told;
+	}
+	code = query_finish(r->store, code, err);
+	if (code >= 0 && app) {
+		(void)snprintf(logged, sizeof(logged), "%s by user %s", line, r->user);
+		live_log(r->live, app, "api", logged);
+	}
+	return code;
+}
