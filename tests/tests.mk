@@ -66,6 +66,10 @@ bench: deps-bench need-root all
 bench-%: deps-bench need-root all
 	@B=$(B) tests/bench/$*
 
+# make vm: the same build in a real Debian with systemd and cgroup v2, under qemu
+vm: need-root all
+	@tests/vm/run $(if $(T),tests/it/*-$(T).sh)
+
 demo: need-root
 	@tests/deps.sh build run
 	@$(MAKE) --no-print-directory all
@@ -99,6 +103,7 @@ help:
 #   make lint            format, headers alone, floors, links, clang-tidy, cppcheck, shellcheck
 #   make bench           figures beside nginx and bubblewrap in the same run
 #   make SAN=address,undefined check
+#   make vm              a Debian with systemd and cgroup v2 under qemu runs some of the scripts
 #   make install PREFIX=/usr/local DESTDIR=
 
-.PHONY: deps need-root check it unit unit-programs fuzz lint bench demo install help
+.PHONY: deps need-root check it unit unit-programs fuzz lint bench vm demo install help
