@@ -149,8 +149,8 @@ child_condemn(struct child *child, const struct err *why)
 {
 	log_line("%s (pid %d) is replaced: %s", child->row->program, (int)child->pid, why->text);
 	child->is_condemned = true;
-	chan_close(&child->chan);
 	send_signal(child, SIGKILL);
+	chan_close(&child->chan);
 }
 
 static void
