@@ -60,6 +60,7 @@ CONTROL := $(filter-out daemon/control/main.c,$(wildcard daemon/control/*.c))
 RECEIVER := $(filter-out %/receiver.c %/session.c %/hook.c,$(wildcard daemon/receiver/*.c))
 LOGS := $(filter-out daemon/logs/main.c,$(wildcard daemon/logs/*.c))
 BUILDER := $(filter-out builder/main.c,$(wildcard builder/*.c))
+FILE_SERVER := $(filter-out %/main.c,$(wildcard buildpacks/static/server/*.c))
 ROUTER := $(filter-out router/main.c,$(wildcard router/*.c))
 CLI := $(filter-out cli/main.c cli/remote.c,$(wildcard cli/*.c))
 
@@ -86,7 +87,7 @@ $(B)/bin/paas: $(call objs,cli/main.c) $(O)/cli.a $(O)/lib.a
 $(B)/bin/paas: LIBS := -ljansson
 $(B)/libexec/paas/paas-remote: $(call objs,cli/remote.c) $(O)/lib.a
 $(B)/libexec/paas/paas-remote: LIBS := -lgit2
-$(B)/libexec/paas/paas-static: $(call objs,buildpacks/static/server/main.c) $(O)/lib.a
+$(B)/libexec/paas/paas-static: $(call objs,buildpacks/static/server/main.c) $(O)/static.a $(O)/lib.a
 
 # These run inside any stack, whatever libc it brings, so they carry their own.
 STATIC := $(B)/libexec/paas/paas-init $(B)/libexec/paas/paas-hook $(B)/libexec/paas/paas-static
@@ -113,6 +114,7 @@ $(eval $(call archive,control,$(CONTROL)))
 $(eval $(call archive,receiver,$(RECEIVER)))
 $(eval $(call archive,logs,$(LOGS)))
 $(eval $(call archive,builder,$(BUILDER)))
+$(eval $(call archive,static,$(FILE_SERVER)))
 $(eval $(call archive,router,$(ROUTER)))
 $(eval $(call archive,cli,$(CLI)))
 
