@@ -20,6 +20,20 @@ forward(struct child *to, struct msg *m, uint32_t peer)
 		(void)chan_forward(&to->chan, m, peer);
 }
 
+/* From one who parses what the network sends: a flood is its own fault, not the receiver's. */
+static void
+forward_from_outside(struct child *from, struct child *to, struct msg *m)
+{
+	struct err why = {0};
+
+	if (child_is_up(to) && to->chan.n_queued >= to->chan.max_queued / 2) {
+		(void)err_say(&why, -ENOBUFS, "it sends more than %s can read", to->row->program);
+		child_condemn(from, &why);
+		return;
+	}
+	forward(to, m, from->number);
+}
+
 static void
 forward_to_routers(struct platform *p, struct msg *m)
 {
@@ -66,10 +80,13 @@ hub_message(struct platform *p, struct child *from, struct msg *m)
 		on_own_message(p, from, m);
 		break;
 	case ROLE_CONTROL:
-		forward(&p->control, m, from->number);
+		forward_from_outside(from, &p->control, m);
 		break;
 	case ROLE_LOGS:
-		forward(&p->logs, m, from->number);
+		if (from == &p->control)
+			forward(&p->logs, m, 0);
+		else
+			forward_from_outside(from, &p->logs, m);
 		break;
 	case ROLE_RECEIVER:
 		forward(&p->receiver, m, from->number);

@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 #include "daemon/workers.h"
 
 #define CHANNEL_FD 4
+#define DISCARD_MS 1000
 
 static void
 cgroup_name(uint32_t number, char *out, size_t cap)
@@ -281,6 +284,51 @@ is_current_program(const struct platform *p, pid_t pid)
 	       running.st_dev == installed.st_dev && running.st_ino == installed.st_ino;
 }
 
+/* Kills it and waits until its sockets are closed. */
+static void
+discard(struct found *found, const char *why)
+{
+	struct pollfd pfd = {.fd = found->router.pid_fd, .events = POLLIN};
+
+	log_line("router worker %u (pid %d) is killed: %s", found->router.worker,
+		 (int)found->router.pid, why);
+	(void)syscall(SYS_pidfd_send_signal, found->router.pid_fd, SIGKILL, NULL, 0);
+	(void)poll(&pfd, 1, DISCARD_MS);
+	close_papers(found);
+}
+
+/* Looks at the papers of all, takes their listeners back, discards those that have none. */
+static void
+inspect(struct platform *p, struct found *found, int n)
+{
+	for (int i = 0; i < n; i++) {
+		read_papers(&found[i]);
+		if (is_our_channel(found[i].channel_fd))
+			take_listeners(p, &found[i]);
+		else
+			discard(&found[i], "it has no channel to take over");
+	}
+}
+
+/* Binds what nobody had. A worker of another configuration may be in the way, as 127.0.0.1:80
+ * is in the way of 0.0.0.0:80; then it cannot go on until its replacement serves. */
+static int
+bind_rest(struct platform *p, struct found *found, int n, struct err *err)
+{
+	bool is_in_the_way = false;
+	int ret;
+
+	listeners_from_systemd(&p->listeners);
+	ret = listeners_bind(&p->listeners, err);
+	for (int i = 0; ret == -EADDRINUSE && i < n; i++) {
+		if (found[i].router.pid_fd < 0)
+			continue;
+		discard(&found[i], "it may hold an address of the new configuration");
+		is_in_the_way = true;
+	}
+	return is_in_the_way ? listeners_bind(&p->listeners, err) : ret;
+}
+
 static void
 adopt_one(struct platform *p, struct found *found)
 {
@@ -288,14 +336,10 @@ adopt_one(struct platform *p, struct found *found)
 	pid_t pid = found->router.pid;
 	bool is_staying = is_of_configuration(p, found) && is_current_program(p, pid) &&
 			  count_staying(p) < p->config.routers;
-	struct child *worker = NULL;
+	struct child *worker = number > 0 ? new_worker(p, number, !is_staying) : NULL;
 
-	if (is_our_channel(found->channel_fd) && number > 0)
-		worker = new_worker(p, number, !is_staying);
 	if (!worker) {
-		log_line("router worker %u (pid %d) cannot be taken over and is replaced", number,
-			 (int)pid);
-		(void)syscall(SYS_pidfd_send_signal, found->router.pid_fd, SIGKILL, NULL, 0);
+		discard(found, "there is no place for it");
 		return;
 	}
 	if (child_adopt(worker, pid, take_fd(&found->router.pid_fd), take_fd(&found->channel_fd)) <
@@ -322,16 +366,12 @@ workers_adopt(struct platform *p, struct err *err)
 	found = calloc((size_t)n + 1, sizeof(*found));
 	if (!found)
 		return err_set(err, -ENOMEM, "look for router workers");
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
 		found[i].router = routers[i];
-		read_papers(&found[i]);
-		take_listeners(p, &found[i]);
-	}
-	/* Only now is it known which listeners there are to compare with. */
-	listeners_from_systemd(&p->listeners);
-	ret = listeners_bind(&p->listeners, err);
+	inspect(p, found, n);
+	ret = bind_rest(p, found, n, err);
 	for (int i = 0; i < n; i++) {
-		if (ret == 0)
+		if (ret == 0 && found[i].router.pid_fd >= 0)
 			adopt_one(p, &found[i]);
 		close_papers(&found[i]);
 	}
