@@ -616,6 +616,15 @@ http_parse_response(struct http_head *h, const char *buf, size_t len, bool to_he
 	return (int)h->bytes;
 }
 
+bool
+http_is_worth_parsing(const char *buf, size_t len, size_t n_new, size_t n_parsed)
+{
+	size_t from = len - n_new > 3 ? len - n_new - 3 : 0;
+
+	return len >= 2 * n_parsed || len >= HTTP_MAX_HEAD ||
+	       memmem(buf + from, len - from, "\r\n\r\n", 4) != NULL;
+}
+
 /* ---- bodies --------------------------------------------------------------------------------- */
 
 enum chunk_state {

@@ -85,6 +85,13 @@ int http_parse_request(struct http_head *h, const char *buf, size_t len);
  * and answers to HEAD have no body. */
 int http_parse_response(struct http_head *h, const char *buf, size_t len, bool to_head);
 
+/*
+ * A head that comes in parts: of the `len` bytes so far the last n_new are new, and at n_parsed
+ * bytes it was last found incomplete. Is another try worth it? Parsing only then keeps the work
+ * linear however small the parts are.
+ */
+bool http_is_worth_parsing(const char *buf, size_t len, size_t n_new, size_t n_parsed);
+
 /* The first header of that field, or NULL. Names compare without case. */
 const struct http_header *http_find(const struct http_head *h, const char *name);
 bool http_text_is(struct http_text t, const char *s); /* exact */
