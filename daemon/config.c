@@ -61,7 +61,7 @@ static const struct option_row rows[] = {
 	TEXT("stack-name", "NAME", stack_name, NULL, "what buildpacks see as STACK"),
 	VALUE("routers", "N", VALUE_NUMBER, routers, 1, CONFIG_ROUTERS_MAX, NULL,
 	      "router processes"),
-	VALUE("uid-base", "ID", VALUE_NUMBER, uid_base, 65536, 4294000000, "1900000000",
+	VALUE("uid-base", "ID", VALUE_NUMBER, uid_base, 65536, 4000000000, "1900000000",
 	      "first of the host ids given to apps"),
 	VALUE("instance-memory", "SIZE", VALUE_BYTES, instance_memory, 4 * MIB, 64 * TIB, "512M",
 	      "memory of one instance"),
@@ -85,10 +85,12 @@ static const struct option_row rows[] = {
 	      "of what one push sends"),
 	VALUE("boot-time", "TIME", VALUE_TIME, boot_time_ms, SECOND, HOUR, "60s",
 	      "in which a web instance must accept connections"),
-	VALUE("stop-time", "TIME", VALUE_TIME, stop_time_ms, 0, HOUR, "30s",
+	VALUE("stop-time", "TIME", VALUE_TIME, stop_time_ms, SECOND, HOUR, "30s",
 	      "between TERM and KILL"),
-	VALUE("drain-time", "TIME", VALUE_TIME, drain_time_ms, 0, HOUR, "30s",
+	VALUE("drain-time", "TIME", VALUE_TIME, drain_time_ms, SECOND, HOUR, "30s",
 	      "for the requests of instances that were replaced"),
+	VALUE("restart-max", "TIME", VALUE_TIME, restart_max_ms, SECOND, 24 * HOUR, "10m",
+	      "longest wait before a crashed instance is started again"),
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -36,7 +36,7 @@ struct config {
 	uint64_t instance_memory, instance_disk, instance_pids;
 	uint64_t build_memory, build_disk, build_pids, build_time_ms, builds;
 	uint64_t slug_size, push_size;
-	uint64_t boot_time_ms, stop_time_ms, drain_time_ms;
+	uint64_t boot_time_ms, stop_time_ms, drain_time_ms, restart_max_ms;
 	char build_env[4096]; /* "K=V K2=V2" */
 };
 

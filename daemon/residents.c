@@ -94,6 +94,7 @@ control_args(const struct platform *p, struct args *args)
 	args_add(args, "--boot-time=%" PRIu64 "ms", c->boot_time_ms);
 	args_add(args, "--stop-time=%" PRIu64 "ms", c->stop_time_ms);
 	args_add(args, "--drain-time=%" PRIu64 "ms", c->drain_time_ms);
+	args_add(args, "--restart-max=%" PRIu64 "ms", c->restart_max_ms);
 }
 
 /* ---- starting -----------------------------------------------------------------------------------

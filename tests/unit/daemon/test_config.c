@@ -63,7 +63,7 @@ test_values(void **state)
 		load("# a comment\n"
 		     "name = t1\nstate = ./state\nhttp = 127.0.0.1:0,[::1]:8080\n"
 		     "domain = apps.example.org\nsubnet = 10.90.0.0/20\nrouters = 3\n"
-		     "instance-memory = 64M\nbuild-time = 90s\nstop-time = 0\n"
+		     "instance-memory = 64M\nbuild-time = 90s\nstop-time = 5\n"
 		     "build-env = \"A=1 B_2=x=y\"\nstack = /srv/stack\nstack-name = mine-1\n"),
 		0);
 	assert_string_equal(config.state, "./state");
@@ -73,7 +73,7 @@ test_values(void **state)
 	assert_int_equal(config.routers, 3);
 	assert_int_equal(config.instance_memory, 64 * 1024 * 1024);
 	assert_int_equal(config.build_time_ms, 90000);
-	assert_int_equal(config.stop_time_ms, 0);
+	assert_int_equal(config.stop_time_ms, 5000);
 	assert_string_equal(config.build_env, "A=1 B_2=x=y");
 	assert_string_equal(config.stack_name, "mine-1");
 }
@@ -93,6 +93,7 @@ test_bad_lines(void **state)
 	refused("build-time = 25h\n", "build-time must be a time");
 	refused("build-time = soon\n", "build-time must be a time");
 	refused("uid-base = 1000\n", "uid-base must be");
+	refused("stop-time = 0\n", "stop-time must be a time");
 }
 
 static void
