@@ -140,13 +140,12 @@ static int
 scale(struct api_request *r, const struct scale_update *updates, size_t n, struct err *err)
 {
 	AUTO_FREE struct scale *rows = NULL;
-	AUTO_BUF struct buf text;
+	AUTO_BUF struct buf text = {.max = 200};
 	size_t n_rows = 0;
 	int code = store_begin(r->store, err);
 
 	if (code < 0)
 		return code;
-	buf_init(&text, 200);
 	code = scale_change(r->store, r->app.id, updates, n, err);
 	if (code == 0)
 		code = scale_list(r->store, r->app.id, &rows, &n_rows, err);

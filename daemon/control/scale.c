@@ -51,13 +51,12 @@ find(struct scale *list, size_t n, const char *type)
 static int
 refuse_type(const struct scale *list, size_t n, const char *type, struct err *err)
 {
-	AUTO_BUF struct buf names;
+	AUTO_BUF struct buf names = {.max = 256};
 
 	if (n == 0)
 		return err_say(err, -EINVAL,
 			       "There is no process type %.63s: nothing has been deployed yet.",
 			       type);
-	buf_init(&names, 256);
 	for (size_t i = 0; i < n; i++)
 		(void)buf_printf(&names, "%s%s", i ? ", " : "", list[i].type);
 	return err_say(err, -EINVAL, "There is no process type %.63s; the app has: %s.", type,

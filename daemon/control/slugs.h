@@ -49,7 +49,8 @@ int slugs_find(struct store *store, int64_t app_id, uint32_t number, struct slug
 int slugs_types(struct store *store, int64_t app_id, uint32_t number, struct process_type **types,
 		size_t *n, struct err *err);
 /* Ready slugs that neither the release in force, a pending one, nor one of the newest `keep`
- * that succeeded uses. */
+ * that succeeded uses. A slug
+ * finished just now is among them until its release is added. */
 int slugs_list_unneeded(struct store *store, int64_t app_id, size_t keep, uint32_t **numbers,
 			size_t *n, struct err *err);
 /* Slugs still SLUG_BUILDING: at start those are left-overs. */
