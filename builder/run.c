@@ -28,7 +28,7 @@
 #include "builder/run.h"
 #include "builder/transcript.h"
 
-#define LOOK_MS 250	/* how often the disk is looked at */
+#define LOOK_MS 100	/* how often the disk is looked at */
 #define MAX_ROUNDS 1000 /* of killing what is left */
 #define DRAIN_MS 1000	/* for pipes that should have ended */
 
@@ -154,6 +154,9 @@ read_pipe(struct running *r, int which)
 		r->fds[which].fd = -1;
 		return false;
 	}
+	/* Programs that run out of space say so, and then tidy up. */
+	if (run->disk)
+		disk_look(run->disk);
 	if (which == ERR && run->is_quiet && !captured)
 		return true;
 	put(run, captured, bytes, (size_t)n);

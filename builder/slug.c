@@ -319,8 +319,6 @@ open_archive(struct packer *packer)
 	    archive_write_set_filter_option(archive, "zstd", "compression-level", "3") !=
 		    ARCHIVE_OK ||
 	    archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
-	    /* Names are bytes; no locale may have an opinion about them. */
-	    archive_write_set_format_option(archive, "pax", "hdrcharset", "BINARY") != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(archive, BLOCK_BYTES) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
 	    archive_write_open(archive, packer, NULL, write_bytes, NULL) != ARCHIVE_OK)
