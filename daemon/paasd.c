@@ -242,6 +242,7 @@ run(struct platform *p)
 
 	state_init(&p->state);
 	raise_limits();
+	role_protect_self();
 	ret = start(p, &err);
 	if (ret < 0) {
 		log_line("%s", err.text);

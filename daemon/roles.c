@@ -5,11 +5,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/file.h"
 
 #include "daemon/roles.h"
 
@@ -39,6 +41,7 @@ static const struct role_row rows[] = {
 		.has_channel = true,
 		.max_queued = 65536,
 		.max_fds = 65536,
+		.oom_score_adj = "-600",
 		.rules = {{".", CONFINE_WRITE}},
 	},
 	{
@@ -53,6 +56,7 @@ static const struct role_row rows[] = {
 		.may_execute = true,
 		.max_queued = 4096,
 		.max_fds = 4096,
+		.oom_score_adj = "0",
 		.rules = {{".", CONFINE_READ},
 			  {"/etc", CONFINE_READ},
 			  {"/usr/share", CONFINE_READ}},
@@ -66,6 +70,7 @@ static const struct role_row rows[] = {
 		.has_channel = true,
 		.max_queued = 16384,
 		.max_fds = 65536,
+		.oom_score_adj = "-600",
 		.rules = {{".", CONFINE_WRITE}},
 	},
 	{
@@ -76,6 +81,7 @@ static const struct role_row rows[] = {
 		.has_channel = true,
 		.max_queued = 65536,
 		.max_fds = 1048576,
+		.oom_score_adj = "-500",
 	},
 	{
 		.role = ROLE_SESSION,
@@ -84,6 +90,7 @@ static const struct role_row rows[] = {
 		.user = USER_RECEIVER,
 		.place = PLACE_SSH,
 		.max_fds = 256,
+		.oom_score_adj = "0",
 		.rules = {{".", CONFINE_WRITE}, {"/etc", CONFINE_READ}},
 	},
 };
@@ -182,6 +189,22 @@ settle(void *user, struct err *err)
 /* ---- in paasd -----------------------------------------------------------------------------------
  */
 
+/* A child inherits ours, and could not read its own /proc after the drop. */
+static void
+set_oom_score_adj(pid_t pid, const char *value)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	(void)file_write_at(AT_FDCWD, path, value);
+}
+
+void
+role_protect_self(void)
+{
+	set_oom_score_adj(getpid(), "-900");
+}
+
 int
 role_launch(const struct role_launch *launch, pid_t *pid, int *pid_fd, struct err *err)
 {
@@ -216,5 +239,8 @@ role_launch(const struct role_launch *launch, pid_t *pid, int *pid_fd, struct er
 		fds[s.n_fds++] = launch->fds[i];
 	s.confine_user = user.out;
 	ret = spawn_start(&s, pid, pid_fd, err);
-	return ret < 0 ? err_prefix(err, ret, "start %s", row->program) : 0;
+	if (ret < 0)
+		return err_prefix(err, ret, "start %s", row->program);
+	set_oom_score_adj(*pid, row->oom_score_adj);
+	return 0;
 }

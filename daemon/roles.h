@@ -38,6 +38,7 @@ struct role_row {
 	bool may_execute;  /* other programs of ours */
 	size_t max_queued; /* messages it may leave unread before it is replaced */
 	rlim_t max_fds;
+	const char *oom_score_adj; /* whom the kernel spares when memory is out; best effort */
 	struct confine_rule rules[ROLE_RULES_MAX]; /* beyond what every program needs to start */
 };
 
@@ -56,6 +57,8 @@ struct role_launch {
 	struct user_ids ids;
 };
 
+/* Makes the kernel spare this process, best effort: without it nothing can be mended. */
+void role_protect_self(void);
 /* Starts it, in a session of its own, stdout going where stderr goes. As spawn_start. */
 int role_launch(const struct role_launch *launch, pid_t *pid, int *pid_fd, struct err *err);
 

@@ -301,6 +301,7 @@ test_table(void **state)
 
 		assert_int_equal(row->role, all[i]);
 		assert_true(row->max_fds > 0);
+		assert_non_null(row->oom_score_adj);
 		assert_true(row->max_queued > 0 || !row->has_channel);
 		assert_true(row->label || all[i] == ROLE_ROUTER);
 	}
