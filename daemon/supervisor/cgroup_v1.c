@@ -44,10 +44,11 @@ prepare(struct cgroups *g, struct err *err)
 		AUTO_FD int root_fd = -1;
 
 		if (mountinfo_find("cgroup", controllers[i], path) < 0)
-			return err_say(err, -ENOENT,
-				       "the %s controller is neither in the cgroup2 tree nor mounted "
-				       "as a cgroup v1 hierarchy: instances could not be limited",
-				       controllers[i]);
+			return err_say(
+				err, -ENOENT,
+				"the %s controller is neither in the cgroup2 tree nor mounted "
+				"as a cgroup v1 hierarchy: instances could not be limited",
+				controllers[i]);
 		root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (root_fd < 0)
 			return err_set(err, -errno, "open %s", path);
@@ -106,7 +107,8 @@ static int
 open_all(struct cgroups *g, const char *name, struct cgroup *cgroup)
 {
 	for (size_t i = 0; i < CGROUP_VIEWS; i++) {
-		int fd = openat(g->v1_fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd =
+			openat(g->v1_fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 		if (fd < 0)
 			return -errno;

@@ -47,7 +47,6 @@ size_t chores_count(const struct chores *c);
  * and waits. What it prints (both streams) goes to `output`, if given, else its last line into
  * the sentence. 0, or -errno with a sentence; -EIO when the exit status is not 0.
  */
-int chore_execute(const char *const argv[], const char *input, struct buf *output,
-		  struct err *err);
+int chore_execute(const char *const argv[], const char *input, struct buf *output, struct err *err);
 
 #endif

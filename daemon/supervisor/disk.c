@@ -336,8 +336,7 @@ join(struct disk *disk, struct disk_user *user, disk_ready_fn *fn)
 }
 
 int
-disk_use(struct disks *d, const struct disk_order *order, struct disk_user *user,
-	 disk_ready_fn *fn)
+disk_use(struct disks *d, const struct disk_order *order, struct disk_user *user, disk_ready_fn *fn)
 {
 	struct disk *disk = find_or_add(d, order);
 	struct work work = {.order = *order, .state_fd = d->state_fd};

@@ -101,19 +101,21 @@ ipv4_text(uint32_t address, char out[INET_ADDRSTRLEN])
 static void
 put_raw(struct buf *out, const char *gateway, const char *subnet, bool is_tracked, bool has_forward)
 {
-	(void)buf_printf(out,
-			 "\tchain prerouting {\n"
-			 "\t\ttype filter hook prerouting priority raw; policy accept;\n"
-			 "\t\tiifname $sandboxes jump from_sandbox\n"
-			 "\t}\n"
-			 "\tchain from_sandbox {\n"
-			 "\t\tmeta nfproto != ipv4 drop\n"
-			 "\t\tfib saddr . iif oif missing drop\n"
-			 "\t\tip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 } drop\n"
-			 "\t\tip daddr != %s ip daddr %s drop\n",
-			 gateway, subnet);
+	(void)buf_printf(
+		out,
+		"\tchain prerouting {\n"
+		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
+		"\t\tiifname $sandboxes jump from_sandbox\n"
+		"\t}\n"
+		"\tchain from_sandbox {\n"
+		"\t\tmeta nfproto != ipv4 drop\n"
+		"\t\tfib saddr . iif oif missing drop\n"
+		"\t\tip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 } drop\n"
+		"\t\tip daddr != %s ip daddr %s drop\n",
+		gateway, subnet);
 	if (!is_tracked && has_forward)
-		(void)buf_printf(out, "\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 return\n",
+		(void)buf_printf(out,
+				 "\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 return\n",
 				 gateway);
 	if (!is_tracked)
 		(void)buf_printf(out,
@@ -180,11 +182,11 @@ put_dns(struct buf *out, const char *gateway, const char *resolver, bool is_loop
 			 "\t}\n",
 			 gateway, resolver);
 	if (is_loopback)
-		(void)buf_add_string(
-			out, "\tchain srcnat_input {\n"
-			     "\t\ttype nat hook input priority 100; policy accept;\n"
-			     "\t\tiifname $sandboxes ct status dnat snat ip to 127.0.0.1\n"
-			     "\t}\n");
+		(void)buf_add_string(out,
+				     "\tchain srcnat_input {\n"
+				     "\t\ttype nat hook input priority 100; policy accept;\n"
+				     "\t\tiifname $sandboxes ct status dnat snat ip to 127.0.0.1\n"
+				     "\t}\n");
 }
 
 int
@@ -248,8 +250,8 @@ run_nft(const char *rules, struct err *err)
 static int
 leave_docker(const char *name, struct err *err)
 {
-	const char *const argv[] = {"nft", "-a", "list", "chain", "ip", "filter", "DOCKER-USER",
-				    NULL};
+	const char *const argv[] = {"nft", "-a",     "list",	    "chain",
+				    "ip",  "filter", "DOCKER-USER", NULL};
 	AUTO_BUF struct buf listed;
 	AUTO_BUF struct buf rules;
 	char mark[32];
@@ -321,7 +323,8 @@ firewall_load(void *what, struct err *err)
 	if (host.has_docker) {
 		ret = join_docker(order->name, err);
 	} else if (host.drops_forward) {
-		log_line("%s drops forwarded packets by policy: instances will not reach the outside "
+		log_line("%s drops forwarded packets by policy: instances will not reach the "
+			 "outside "
 			 "until it accepts what comes from interfaces named %s-*",
 			 host.dropping, order->name);
 	}

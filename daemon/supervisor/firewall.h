@@ -22,10 +22,10 @@ enum firewall_state {
 
 /* What the host's other rules ask of ours. */
 struct firewall_host {
-	bool has_docker;      /* a DOCKER-USER chain: forwarding is only allowed through it */
-	bool drops_forward;   /* some other chain drops forwarded packets by policy */
-	char dropping[96];    /* "table inet filter, chain forward" */
-	bool filters_input;   /* some chain filters input: it must be able to know our replies */
+	bool has_docker;    /* a DOCKER-USER chain: forwarding is only allowed through it */
+	bool drops_forward; /* some other chain drops forwarded packets by policy */
+	char dropping[96];  /* "table inet filter, chain forward" */
+	bool filters_input; /* some chain filters input: it must be able to know our replies */
 };
 
 /* Reads what `nft list ruleset` prints; our own table `own` does not count. */

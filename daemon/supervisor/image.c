@@ -54,11 +54,26 @@ run_mke2fs(const struct image *image, const char *path, struct err *err)
 {
 	char owner[96], blocks[32];
 	const char *argv[] = {
-		"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-E", owner, "-O",
-		"^resize_inode,^has_journal", path, blocks, NULL,
+		"mke2fs",
+		"-q",
+		"-F",
+		"-t",
+		"ext4",
+		"-b",
+		"4096",
+		"-m",
+		"0",
+		"-E",
+		owner,
+		"-O",
+		"^resize_inode,^has_journal",
+		path,
+		blocks,
+		NULL,
 	};
 	const char *kept_argv[] = {
-		"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-E", owner, "-O",
+		"mke2fs",	 "-q", "-F",	 "-t", "ext4", "-b",
+		"4096",		 "-m", "0",	 "-E", owner,  "-O",
 		"^resize_inode", "-J", "size=4", path, blocks, NULL,
 	};
 

@@ -8,11 +8,11 @@
 struct err;
 
 struct image {
-	int dir_fd;       /* where NAME.img lies and NAME is mounted */
+	int dir_fd; /* where NAME.img lies and NAME is mounted */
 	const char *name;
 	uint64_t bytes;
-	uint32_t owner;   /* uid and gid of its top directory */
-	bool is_kept;     /* with a journal, since it lives through crashes */
+	uint32_t owner; /* uid and gid of its top directory */
+	bool is_kept;	/* with a journal, since it lives through crashes */
 };
 
 /* Makes the image anew: an older one, even one in use, is let go of. 0 or -errno. */

@@ -8,13 +8,13 @@
 struct err;
 
 struct net {
-	const char *name;     /* of the platform; the host's end is NAME-%x of `offset` */
-	uint32_t offset;      /* of the address in the subnet; 0: loopback only */
-	uint32_t address;     /* IPv4, host byte order */
+	const char *name; /* of the platform; the host's end is NAME-%x of `offset` */
+	uint32_t offset;  /* of the address in the subnet; 0: loopback only */
+	uint32_t address; /* IPv4, host byte order */
 	uint32_t gateway;
-	uint32_t mtu;         /* 0: the kernel's choice */
+	uint32_t mtu;		/* 0: the kernel's choice */
 	bool is_resolver_local; /* the gateway forwards DNS to a resolver on the host's loopback */
-	int proc_fd;          /* the host's /proc */
+	int proc_fd;		/* the host's /proc */
 };
 
 #define NET_NAME_MAX 16 /* IFNAMSIZ */

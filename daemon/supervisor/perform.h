@@ -9,7 +9,7 @@ struct err;
 struct perform {
 	int source_fds[PLAN_SOURCES];
 	int view_fds[4];
-	uint32_t uid; /* who owns the upper layer of an overlay */
+	uint32_t uid;	   /* who owns the upper layer of an overlay */
 	int fds[PLAN_MAX]; /* mounts not yet attached */
 };
 

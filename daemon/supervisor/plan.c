@@ -186,9 +186,9 @@ add_proc(struct plan *plan)
 		"proc/sys", "proc/sysrq-trigger", "proc/irq", "proc/bus", "proc/fs",
 	};
 	static const char *const hidden[] = {
-		"proc/kcore",	   "proc/keys",	      "proc/key-users", "proc/timer_list",
-		"proc/latency_stats", "proc/sched_debug", "proc/kallsyms", "proc/modules",
-		"proc/config.gz",
+		"proc/kcore",	   "proc/keys",		 "proc/key-users",
+		"proc/timer_list", "proc/latency_stats", "proc/sched_debug",
+		"proc/kallsyms",   "proc/modules",	 "proc/config.gz",
 	};
 
 	add_mount(plan, "proc", "proc", "", PLAN_NOEXEC);
@@ -255,8 +255,7 @@ add_build(struct plan *plan, const struct sandbox_order *order)
 {
 	add_bind(plan, "repo", true, PLAN_STATE, keep(plan, "repos/%s.git", order->app),
 		 PLAN_NOEXEC);
-	add_bind(plan, "disk", true, PLAN_STATE, keep(plan, "cache/%s", order->app),
-		 PLAN_WRITABLE);
+	add_bind(plan, "disk", true, PLAN_STATE, keep(plan, "cache/%s", order->app), PLAN_WRITABLE);
 	add_bind(plan, "app", true, PLAN_STATE, keep(plan, "cache/%s/app", order->app),
 		 PLAN_WRITABLE);
 	add_bind(plan, "buildpacks", true, PLAN_LIBEXEC, "buildpacks", 0);
@@ -269,8 +268,8 @@ add_build(struct plan *plan, const struct sandbox_order *order)
 static void
 add_unpack(struct plan *plan, const struct sandbox_order *order)
 {
-	add_bind(plan, "slug", true, PLAN_STATE,
-		 keep(plan, "slugs/%s/%u", order->app, order->slug), PLAN_WRITABLE | PLAN_NOEXEC);
+	add_bind(plan, "slug", true, PLAN_STATE, keep(plan, "slugs/%s/%u", order->app, order->slug),
+		 PLAN_WRITABLE | PLAN_NOEXEC);
 	add_dir(plan, "paas", 0755);
 	add_dir(plan, "paas/bin", 0755);
 	add_program(plan, "paas-build");

@@ -45,7 +45,7 @@ enum plan_source {
 enum plan_flag {
 	PLAN_WRITABLE = 1,
 	PLAN_RECURSIVE = 2, /* with what is mounted below the source */
-	PLAN_NODES = 4,     /* device nodes in it work */
+	PLAN_NODES = 4,	    /* device nodes in it work */
 	PLAN_NOEXEC = 8,
 	PLAN_OPTIONAL = 16, /* skipped when the source is missing */
 };

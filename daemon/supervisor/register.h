@@ -15,8 +15,8 @@ struct err;
 #define REGISTER_NAME_MAX 16
 
 struct sandbox_register {
-	int root_fd;  /* the directory paas-NAME lies in: of the whole tree, or delegated to us */
-	int fd;       /* paas-NAME */
+	int root_fd; /* the directory paas-NAME lies in: of the whole tree, or delegated to us */
+	int fd;	     /* paas-NAME */
 	char name[REGISTER_NAME_MAX];
 };
 

@@ -11,7 +11,8 @@ struct buf;
 #define RESOLV_MAX_SERVERS 3 /* MAXNS of resolv.conf(5) */
 
 struct resolv {
-	uint32_t forward; /* IPv4 in host order: a resolver that only the host itself reaches; 0: none */
+	uint32_t forward; /* IPv4 in host order: a resolver that only the host itself reaches; 0:
+			     none */
 	size_t n_servers;
 };
 

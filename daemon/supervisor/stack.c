@@ -16,9 +16,9 @@
 static const char *const tops[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
 static const char *const etc_patterns[] = {
-	"ssl",	     "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "mime.types",
-	"mailcap",   "services",     "protocols",   "java*",	  "php*",	  "python3*",
-	"perl",	     "fonts",	     "pki",	    "ca-certificates", "npmrc",
+	"ssl",	   "alternatives", "ld.so.cache", "ld.so.conf",	     "ld.so.conf.d", "mime.types",
+	"mailcap", "services",	   "protocols",	  "java*",	     "php*",	     "python3*",
+	"perl",	   "fonts",	   "pki",	  "ca-certificates", "npmrc",
 };
 
 static int
@@ -31,7 +31,8 @@ add_top(int stack_fd, const char *name, struct stack *stack)
 	if (fstatat(stack_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISLNK(st.st_mode)) {
-		n = readlinkat(stack_fd, name, stack->tops[i].link, sizeof(stack->tops[i].link) - 1);
+		n = readlinkat(stack_fd, name, stack->tops[i].link,
+			       sizeof(stack->tops[i].link) - 1);
 		if (n < 0)
 			return -errno;
 		if ((size_t)n >= sizeof(stack->tops[i].link) - 1)

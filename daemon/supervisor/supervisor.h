@@ -23,13 +23,13 @@ struct supervisor;
 
 struct supervisor_config {
 	struct loop *loop;
-	const char *name;   /* of the platform: 1..6 of [a-z0-9] */
-	const char *stack;  /* "host" or the directory of an imported root file system */
-	int state_fd;       /* the state directory; borrowed, as the next two */
-	int runtime_fd;     /* where generated files may lie (/run/paas, or the state directory) */
-	int libexec_fd;     /* build/libexec/paas or where it is installed */
+	const char *name;  /* of the platform: 1..6 of [a-z0-9] */
+	const char *stack; /* "host" or the directory of an imported root file system */
+	int state_fd;	   /* the state directory; borrowed, as the next two */
+	int runtime_fd;	   /* where generated files may lie (/run/paas, or the state directory) */
+	int libexec_fd;	   /* build/libexec/paas or where it is installed */
 	struct subnet subnet;
-	gid_t control_gid;  /* the group paas-control runs as: it writes slugs/APP */
+	gid_t control_gid; /* the group paas-control runs as: it writes slugs/APP */
 
 	/* Sends to control: 0, or a negative errno when control is away; supervisor_control_down
 	 * has been called then, or will be. The message is borrowed. */
