@@ -14,20 +14,6 @@ struct sandbox_record {
 	bool is_gone;	       /* only its address is still held */
 };
 
-static uint64_t
-next_id(struct sandboxes *all)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	uint64_t ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	uint64_t id = ms << 20;
-
-	/* Unique for ever, even when the clock was set back. */
-	all->last_id = id > all->last_id ? id : all->last_id + 1;
-	return all->last_id;
-}
-
 static struct sandbox_record *
 record_new(struct sandboxes *all, uint64_t id, uint32_t address, struct sandbox *owner)
 {
@@ -98,6 +84,20 @@ sandboxes_done(struct sandboxes *all)
 	map_done(&all->records);
 }
 
+uint64_t
+sandboxes_new_id(struct sandboxes *all)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	uint64_t ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	uint64_t id = ms << 20;
+
+	/* Unique for ever, even when the clock was set back. */
+	all->last_id = id > all->last_id ? id : all->last_id + 1;
+	return all->last_id;
+}
+
 static bool
 needs_address(const struct sandbox_order *order)
 {
@@ -134,7 +134,7 @@ sandbox_start(struct sandboxes *all, struct sandbox *sandbox, struct sandbox_ord
 		if (ret < 0)
 			return ret;
 	}
-	order->id = next_id(all);
+	order->id = sandboxes_new_id(all);
 	*sandbox =
 		(struct sandbox){.all = all, .id = order->id, .address = order->address, .fn = fn};
 	struct sandbox_record *record = record_new(all, order->id, order->address, sandbox);

@@ -59,6 +59,8 @@ void sandboxes_init(struct sandboxes *all, struct addresses *addresses,
 		    int (*send)(void *user, struct msg *m), bool (*holds)(void *user, uint64_t id),
 		    void *user);
 void sandboxes_done(struct sandboxes *all);
+/* A number that is given out only once, ever. */
+uint64_t sandboxes_new_id(struct sandboxes *all);
 
 /*
  * Fills in id and address of the order and sends it. `stdio` (three fds) and `job_fd` count when

@@ -54,6 +54,18 @@ turn_take(struct turns *turns, struct turn *turn, turn_fn *fn)
 	turn->fn(turn, place);
 }
 
+void
+turn_take_first(struct turns *turns, struct turn *turn, turn_fn *fn)
+{
+	*turn = (struct turn){.turns = turns, .fn = fn, .next = turns->head};
+	turns->head = turn;
+	if (turns->tail == NULL)
+		turns->tail = turn;
+	grant(turns);
+	if (turn->turns == turns && !turn->is_running)
+		tell_places(turns);
+}
+
 static void
 unlink_waiting(struct turns *turns, struct turn *turn)
 {

@@ -28,6 +28,8 @@ struct turn {
 void turns_init(struct turns *turns, unsigned limit);
 /* Queues up; `turn` is zeroed or was given back. */
 void turn_take(struct turns *turns, struct turn *turn, turn_fn *fn);
+/* Likewise, but before all who wait already. */
+void turn_take_first(struct turns *turns, struct turn *turn, turn_fn *fn);
 /* Gives a turn back, or leaves the queue; others may get theirs from inside this call. A turn
  * that is neither waiting nor running is left alone. */
 void turn_give(struct turn *turn);
