@@ -13,7 +13,7 @@
 
 #define PATH_INSIDE "/usr/local/bin:/usr/bin:/bin"
 #define BUNDLE "/etc/ssl/certs/ca-certificates.crt"
-#define BUILDER "/paas/paas-build"
+#define BUILDER "/paas/bin/paas-build"
 
 enum {
 	WEIGHT_WEB = 200,
