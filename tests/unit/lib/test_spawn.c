@@ -36,7 +36,8 @@ run_script(struct spawn *s, const char *script, struct buf *out)
 	pid_t pid;
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	memcpy(fds, s->fds, s->n_fds * sizeof(*fds));
+	for (size_t i = 0; i < s->n_fds; i++)
+		fds[i] = s->fds[i];
 	fds[s->n_fds] = (struct spawn_fd){.from = ends[1], .to = 1};
 	s->fds = fds;
 	s->n_fds++;
