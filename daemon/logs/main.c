@@ -50,8 +50,9 @@ do_stream(struct msg *m)
 	wire_get_str(&m->in, source, sizeof(source));
 	if (wire_end(&m->in) < 0 || !app[0] != !source[0])
 		return -EBADMSG;
-	/* A router can write about an app from its first instance on, though that may be silent. */
-	if (app[0] && !store_find(&logs.store, app, true, &ret))
+	/* A router can write about an app from its first instance on, though that may be silent. A
+	 * disk that is full now may have room when there is something to say. */
+	if (app[0] && !store_find(&logs.store, app, true, &ret) && ret == -EINVAL)
 		return ret;
 	return stream_open(&logs.streams, msg_take_fd(m, 0), app, source);
 }

@@ -433,6 +433,28 @@ test_wrong_commands(void **state)
 	close(run.parent_fd);
 }
 
+static void
+test_options(void **state)
+{
+	static const char *const bad[] = {"--ring-bytes=1K", "--ring-bytes=x", "--ring-bytes=2000T",
+					  "--unknown", "word"};
+	char command[700];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		int status;
+
+		(void)snprintf(command, sizeof(command), "'%s' %s 2>/dev/null", run.program,
+			       bad[i]);
+		status = system(command);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 2);
+	}
+	/* Without a channel there is nothing to serve. */
+	(void)snprintf(command, sizeof(command), "'%s' 3</dev/null 2>/dev/null", run.program);
+	assert_int_equal(WEXITSTATUS(system(command)), 1);
+}
+
 int
 main(void)
 {
@@ -443,6 +465,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_router, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_commands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_options, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("paas-logs", tests, NULL, NULL);
