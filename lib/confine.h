@@ -11,7 +11,7 @@ struct err;
 
 struct confine_rule {
 	const char *path; /* relative paths count from the current directory */
-	int access;       /* enum below, or-ed */
+	int access;	  /* enum below, or-ed */
 };
 enum {
 	CONFINE_READ = 1,

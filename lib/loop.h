@@ -27,7 +27,7 @@ struct loop_io {
 
 struct loop_timer {
 	uint64_t due_ms; /* CLOCK_MONOTONIC */
-	size_t slot;     /* place in the heap + 1; 0: not armed */
+	size_t slot;	 /* place in the heap + 1; 0: not armed */
 	loop_timer_fn *fn;
 };
 
@@ -48,7 +48,7 @@ struct loop {
 };
 
 /* The struct holding an embedded handle. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 int loop_init(struct loop *loop);
 void loop_done(struct loop *loop);

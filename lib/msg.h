@@ -132,7 +132,7 @@ enum msg_type {
 #define M(name, from, to, phase, min, max) MSG_##name,
 	MSG_TABLE(M)
 #undef M
-	MSG_COUNT,
+		MSG_COUNT,
 };
 
 /* What a router answers for an app without a backend. */
@@ -153,9 +153,10 @@ enum git_service {
 struct msg {
 	enum msg_type type;
 	uint32_t peer;
-	struct wire_reader in;  /* of a received one */
+	struct wire_reader in;	/* of a received one */
 	struct wire_writer out; /* of one being written */
-	int fds[MSG_MAX_FDS];   /* received: owned by the message until taken (-1 then); sent: borrowed */
+	int fds[MSG_MAX_FDS];	/* received: owned by the message until taken (-1 then); sent:
+				   borrowed */
 	size_t n_fds;
 	uint8_t bytes[MSG_MAX_BYTES];
 };

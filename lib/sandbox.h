@@ -15,10 +15,10 @@
 struct err;
 
 enum sandbox_kind {
-	SANDBOX_APP,    /* stack ro, slug at /app on an overlay, network; runs as the run id */
-	SANDBOX_BUILD,  /* stack ro, /repo ro, the app's sized build disk at /disk, its directory
+	SANDBOX_APP,	/* stack ro, slug at /app on an overlay, network; runs as the run id */
+	SANDBOX_BUILD,	/* stack ro, /repo ro, the app's sized build disk at /disk, its directory
 			 * /disk/app at /app, buildpacks at /buildpacks ro; network; build id */
-	SANDBOX_GIT,    /* stack ro, /repo rw, hooks; no network; build id */
+	SANDBOX_GIT,	/* stack ro, /repo rw, hooks; no network; build id */
 	SANDBOX_UNPACK, /* stack ro, /slug rw (the new tree); no network; run id */
 	SANDBOX_KINDS,
 };
@@ -34,20 +34,20 @@ enum sandbox_flag {
 #define LABEL_MAX 80
 
 struct sandbox_order {
-	uint64_t id;             /* unique for ever; chosen by control */
+	uint64_t id; /* unique for ever; chosen by control */
 	enum sandbox_kind kind;
 	char app[APP_NAME_MAX + 1];
 	char label[LABEL_MAX + 1];  /* "v3.web.1": [a-z0-9A-Z._-]; part of the cgroup's name */
 	char source[LABEL_MAX + 1]; /* "app[web.1]": as which its output is logged */
-	uint32_t slug;           /* number of the slug: slugs/APP/SLUG */
-	uint32_t uid;            /* host id; gid is the same */
-	uint32_t address;        /* offset in the subnet; 0: no network */
+	uint32_t slug;		    /* number of the slug: slugs/APP/SLUG */
+	uint32_t uid;		    /* host id; gid is the same */
+	uint32_t address;	    /* offset in the subnet; 0: no network */
 	uint64_t memory_bytes;
 	uint64_t disk_bytes;
 	uint32_t pids;
-	uint32_t cpu_weight;     /* 1..10000, 100 is the kernel's default */
+	uint32_t cpu_weight; /* 1..10000, 100 is the kernel's default */
 	uint8_t flags;
-	uint16_t columns, rows;  /* of the terminal */
+	uint16_t columns, rows; /* of the terminal */
 };
 
 void sandbox_order_write(struct wire_writer *w, const struct sandbox_order *order);

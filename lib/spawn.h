@@ -1,4 +1,5 @@
-/* fork and exec of our own programs, with every property the child must have named in one struct. */
+/* fork and exec of our own programs, with every property the child must have named in one struct.
+ */
 #ifndef LIB_SPAWN_H
 #define LIB_SPAWN_H
 
@@ -9,22 +10,23 @@ struct err;
 
 struct spawn_fd {
 	int from; /* in the parent; borrowed */
-	int to;   /* in the child */
+	int to;	  /* in the child */
 };
 
 struct spawn {
-	int exe_fd;        /* the program (O_PATH is fine), executed with execveat: no directory
-			    * above it needs to be readable for `uid`; or -1 and */
-	const char *path;  /* ... a path */
+	int exe_fd;	  /* the program (O_PATH is fine), executed with execveat: no directory
+			   * above it needs to be readable for `uid`; or -1 and */
+	const char *path; /* ... a path */
 	const char *const *argv;
 	const char *const *envp;
 	const struct spawn_fd *fds; /* everything else but 0-2 is closed in the child */
 	size_t n_fds;
-	int cgroup_fd;     /* a cgroup v2 directory it is born in (Linux 5.7); 0: ours */
-	int cwd_fd;        /* fchdir here before dropping rights; -1: stay */
-	uid_t uid;         /* (uid_t)-1: stay as we are */
+	int cgroup_fd; /* a cgroup v2 directory it is born in (Linux 5.7); 0: ours */
+	int cwd_fd;    /* fchdir here before dropping rights; -1: stay */
+	uid_t uid;     /* (uid_t)-1: stay as we are */
 	gid_t gid;
-	int (*confine)(void *user, struct err *err); /* last step before exec, after the drop; NULL: none */
+	int (*confine)(void *user,
+		       struct err *err); /* last step before exec, after the drop; NULL: none */
 	void *confine_user;
 };
 
