@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -94,7 +95,7 @@ open_app(struct store *store, const char *name, bool create, struct app_log **ou
 	if (!app)
 		return -ENOMEM;
 	app->store = store;
-	(void)strncpy(app->name, name, sizeof(app->name) - 1);
+	(void)snprintf(app->name, sizeof(app->name), "%s", name);
 	ret = ring_open(store->dir_fd, name, create, store->segment_bytes, on_ring_rotate, app,
 			&app->ring);
 	if (ret == 0) {
