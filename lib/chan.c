@@ -123,6 +123,7 @@ deliver(struct chan *chan, struct msg *m)
 		end(chan, &why);
 		return false;
 	}
+	/* cppcheck-suppress autoVariables ; taken back below, or the channel is gone */
 	chan->gone = &gone;
 	chan->on_message(chan, m);
 	msg_done(m);

@@ -170,6 +170,7 @@ msg_receive(int fd, struct msg *m)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(MSG_MAX_FDS * sizeof(int))];
 	} control;
+	/* cppcheck-suppress ctuuninitvar ; it is what we fill */
 	struct iovec iov = {.iov_base = m->bytes, .iov_len = sizeof(m->bytes)};
 	struct msghdr mh;
 	struct wire_reader head;
