@@ -189,7 +189,7 @@ trimmed(const char *line, size_t n)
 {
 	if (n > 0 && line[n - 1] == '\r')
 		n--;
-	while (n > 0 && (line[n - 1] == ' ' || line[n - 1] == '\t')) {
+	while (n > 0 && line[n - 1] == ' ') {
 		if (n > 1 && line[n - 2] == '\\')
 			break;
 		n--;

@@ -92,7 +92,7 @@ fixture_init(struct fixture *fx)
 	if (!mkdtemp(fx->dir))
 		abort();
 	(void)snprintf(fx->slug, sizeof(fx->slug), "%s/slug", fx->dir);
-	if (sh(fx, "mkdir disk app packs && git init -q --bare repo.git && "
+	if (sh(fx, "mkdir disk app packs && git init -q --bare -b main repo.git && "
 		   "git init -q -b main work && git -C work remote add origin ../repo.git") != 0)
 		abort();
 }
