@@ -43,6 +43,7 @@ struct init {
 	enum stage stage;
 	struct program program;
 	struct relay relay;
+	bool was_given[INIT_FD_END];
 	int signal_fd;
 	int status;
 	uint64_t deadline_ms; /* of this stage */
@@ -242,12 +243,6 @@ turn(struct init *init)
 	advance(init);
 }
 
-static bool
-has_fd(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
 static int
 number(const char *text)
 {
@@ -260,12 +255,12 @@ start(struct init *init)
 	int ret = program_start(&init->program, &init->why);
 
 	for (int fd = INIT_FD_SPEC; fd < INIT_FD_END; fd++) {
-		if (fd != INIT_FD_LOG)
+		if (fd != INIT_FD_LOG && init->was_given[fd])
 			(void)close(fd);
 	}
 	if (ret == 0)
 		ret = relay_init(&init->relay, init->program.output_fd,
-				 has_fd(INIT_FD_LOG) ? INIT_FD_LOG : -1);
+				 init->was_given[INIT_FD_LOG] ? INIT_FD_LOG : -1);
 	if (ret < 0) {
 		init->has_failed = true;
 		set_stage(init, STAGE_TELLING, 0);
@@ -287,8 +282,9 @@ main(int argc, char *argv[])
 	/* Before anything of the app runs: nobody of its uid may look into us or trace us. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_NAME, "paas-init", 0, 0, 0);
+	/* Numbers that were not given are free, and may soon belong to something of our own. */
 	for (int fd = INIT_FD_CHAN; fd < INIT_FD_END; fd++)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		init.was_given[fd] = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 	(void)file_set_nonblocking(INIT_FD_CHAN, true);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
