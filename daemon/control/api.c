@@ -69,7 +69,7 @@ make_room(struct api *api)
 	if (api->n_conns < API_MAX_CONNECTIONS)
 		return true;
 	for (struct api_conn *c = api->conns; c; c = c->next) {
-		if (api_conn_is_idle(c) && (!oldest || c->timer.due_ms < oldest->timer.due_ms))
+		if (api_conn_is_idle(c) && (!oldest || c->timer.due_ms <= oldest->timer.due_ms))
 			oldest = c;
 	}
 	if (!oldest)

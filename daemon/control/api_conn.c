@@ -76,7 +76,7 @@ watch(struct api_conn *conn)
 {
 	uint32_t events = EPOLLPRI;
 
-	if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
+	if (conn->state == CONN_HEAD || conn->state == CONN_BODY || conn->state == CONN_LINGER)
 		events = EPOLLIN;
 	else if (conn->state == CONN_REPLY)
 		events = EPOLLOUT;
@@ -91,11 +91,13 @@ watch(struct api_conn *conn)
 static bool
 enter(struct api_conn *conn, enum api_conn_state state)
 {
+	uint64_t ms = state == CONN_LINGER ? API_LINGER_MS : API_IDLE_MS;
+
 	conn->state = state;
 	if (state == CONN_WAITING) {
 		loop_timer_cancel(conn->loop, &conn->timer);
 	} else if (state != CONN_BODY &&
-		   loop_timer_set(conn->loop, &conn->timer, API_IDLE_MS, on_timer) < 0) {
+		   loop_timer_set(conn->loop, &conn->timer, ms, on_timer) < 0) {
 		api_conn_close(conn);
 		return false;
 	}
@@ -210,6 +212,9 @@ api_wait(struct api_request *r, uint64_t ticket)
 void
 api_hold(struct api_request *r, uint64_t ticket)
 {
+	/* One attached run a connection: the one before is not attended any more. */
+	if (r->conn->held)
+		live_cancel(r->live, r->conn->held);
 	r->conn->held = ticket;
 }
 
@@ -367,6 +372,7 @@ static bool
 refuse(struct api_conn *conn, int status, const char *id, const char *why)
 {
 	conn->keep_alive = false;
+	conn->refused = true;
 	(void)reply_error(&conn->request, status, id, why);
 	return enter(conn, CONN_REPLY);
 }
@@ -525,12 +531,15 @@ read_some(struct api_conn *conn)
 
 /* ---- the machine ------------------------------------------------------------------------- */
 
-/* The answer is out. 1: go on with the next request; -1: the connection is gone. */
+/* The answer is out. 1: go on with the next request; 0: linger; -1: the connection is gone. */
 static int
 finish(struct api_conn *conn)
 {
 	if (conn->take)
 		conn->take(conn->request.live, conn->take_user, conn->io.fd);
+	/* Closing with bytes unread would reset the connection, and the answer with it. */
+	if (conn->refused && shutdown(conn->io.fd, SHUT_WR) == 0)
+		return enter(conn, CONN_LINGER) ? 0 : -1;
 	if (!conn->keep_alive) {
 		api_conn_close(conn);
 		return -1;
@@ -557,6 +566,9 @@ step(struct api_conn *conn)
 			return -1;
 		}
 		return n == 0 ? 0 : finish(conn);
+	case CONN_LINGER:
+		buf_done(&conn->in);
+		return 0;
 	case CONN_WAITING:
 		break;
 	}

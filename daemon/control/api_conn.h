@@ -14,12 +14,14 @@
 
 #define API_MAX_BODY (1024 * 1024)
 #define API_IDLE_MS 60000 /* for a whole request, and for a whole answer */
+#define API_LINGER_MS 2000
 
 enum api_conn_state {
 	CONN_HEAD,
 	CONN_BODY,
 	CONN_WAITING, /* the live side will call back */
 	CONN_REPLY,
+	CONN_LINGER, /* the request was refused; what still comes of it is thrown away */
 };
 
 struct api_conn {
@@ -30,7 +32,7 @@ struct api_conn {
 	struct loop_timer timer;
 	char user[USER_NAME_MAX + 1]; /* "": not let in, every request is answered 401 */
 	enum api_conn_state state;
-	bool keep_alive, answered;
+	bool keep_alive, answered, refused;
 	struct buf in, body, out;
 	size_t n_sent; /* of out */
 	struct http_body framing;
