@@ -158,21 +158,21 @@ fetch_objects(struct fetch *f, const char *want, struct err *err)
 static int
 fetch_into(struct fetch *f, const char *want, char commit[41], struct err *err)
 {
+	const char *wanted = is_hex(want) ? want : "FETCH_HEAD";
+	char name[64];
 	int ret =
 		run_git(f, (const char *const[]){"init", "-q", "--bare", "--template=", NULL}, err);
 
 	if (ret == 0)
 		ret = fetch_objects(f, want, err);
-	if (ret == 0)
-		ret = run_git(f,
-			      (const char *const[]){"rev-parse", "-q", "--verify",
-						    is_hex(want) ? want : "FETCH_HEAD^{commit}",
-						    NULL},
-			      err);
 	if (ret < 0)
 		return ret;
+	(void)snprintf(name, sizeof(name), "%s^{commit}", wanted);
+	ret = run_git(f, (const char *const[]){"rev-parse", "-q", "--verify", name, NULL}, err);
 	(void)snprintf(commit, 41, "%.40s", last_line(&f->said));
-	return is_hex(commit) ? 0 : err_say(err, -EIO, "there is no commit %.100s", want);
+	if (ret < 0 || !is_hex(commit))
+		return err_say(err, -ENOENT, "there is no commit %.100s", want);
+	return 0;
 }
 
 int

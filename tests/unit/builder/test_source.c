@@ -223,8 +223,9 @@ test_write_through_link(void **state)
 	(void)state;
 	raw_add(&inner, "100644", "f", blob("owned"));
 	(void)raw_commit(&inner);
-	(void)snprintf(tree, sizeof(tree), "%s",
-		       sh_line(&fx, "git -C repo.git hash-object -t tree --literally --stdin < raw"));
+	(void)snprintf(
+		tree, sizeof(tree), "%s",
+		sh_line(&fx, "git -C repo.git hash-object -t tree --literally --stdin < raw"));
 	raw_add(&raw, "120000", "a", blob("../victim"));
 	raw_add(&raw, "40000", "a", tree);
 	assert_int_equal(sh(&fx, "mkdir victim"), 0);
@@ -290,9 +291,9 @@ test_limits(void **state)
 	raw_add(&raw, "100644", "f", blob("x"));
 	(void)raw_commit(&raw);
 	for (int i = 0; i <= SOURCE_MAX_DEPTH; i++) {
-		(void)snprintf(
-			tree, sizeof(tree), "%s",
-			sh_line(&fx, "git -C repo.git hash-object -t tree --literally -w --stdin < raw"));
+		(void)snprintf(tree, sizeof(tree), "%s",
+			       sh_line(&fx, "git -C repo.git hash-object -t tree --literally -w "
+					    "--stdin < raw"));
 		raw.n = 0;
 		raw_add(&raw, "40000", "d", tree);
 		char path[128];
