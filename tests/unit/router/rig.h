@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ struct rig {
 };
 
 static struct rig rig;
+static rlim_t rig_max_fds; /* RLIMIT_NOFILE of the next worker; 0: as ours */
 
 struct rig_backend {
 	uint64_t instance;
@@ -409,6 +411,8 @@ rig_exec(const char *const *options, int channel, int other, int listener)
 		(void)close(fds[i]);
 	for (int i = 0; options && options[i]; i++)
 		argv[i + 2] = options[i];
+	if (rig_max_fds && setrlimit(RLIMIT_NOFILE, &(struct rlimit){rig_max_fds, rig_max_fds}) < 0)
+		_exit(125);
 	(void)snprintf(path, sizeof(path), "%s/libexec/paas/paas-router",
 		       getenv("B") ? getenv("B") : "build");
 	(void)execv(path, (char *const *)(uintptr_t)argv);
