@@ -13,7 +13,7 @@
 #include "router/table.h"
 
 static struct {
-	uint64_t drained[16];
+	uint64_t drained[64];
 	size_t n_drained;
 	size_t n_detached;
 } heard;
