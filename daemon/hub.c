@@ -37,10 +37,12 @@ forward_from_outside(struct child *from, struct child *to, struct msg *m)
 static void
 forward_to_routers(struct platform *p, struct msg *m)
 {
+	uint32_t peer = m->peer; /* forwarding writes another one into the message */
+
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct child *worker = p->workers[i];
 
-		if (worker && (m->peer == 0 || m->peer == worker->number))
+		if (worker && (peer == 0 || peer == worker->number))
 			forward(worker, m, worker->number);
 	}
 }
