@@ -72,13 +72,24 @@ store_request(struct store *store, struct msg *m)
 	wire_get_str(&m->in, app, sizeof(app));
 	time_us = line_time(wire_get_u64(&m->in), store_now_us());
 	text = wire_get_bytes(&m->in, &n);
-	ret = wire_end(&m->in);
-	if (ret < 0)
-		return ret;
+	if (m->in.failed)
+		return -EBADMSG;
 	log = store_find(store, app, false, &ret);
 	if (log)
 		store_add(log, line, line_write(line, time_us, "heroku[router]", text, n));
 	return ret == -EINVAL ? -EBADMSG : 0;
+}
+
+/* A router sends its lines in batches: what comes before a bad one is kept. */
+static int
+store_requests(struct store *store, struct msg *m)
+{
+	int ret = 0;
+
+	do
+		ret = store_request(store, m);
+	while (ret == 0 && m->in.at < m->in.end);
+	return ret;
 }
 
 int
@@ -90,7 +101,7 @@ stream_message(struct store *store, const char *app, const char *source, struct 
 	/* PARENT may send anything, but is not who sends here. */
 	if (msg_from(m->type) != from || msg_to(m->type) != ROLE_LOGS || m->n_fds > 0)
 		return -EBADMSG;
-	return is_router ? store_request(store, m) : store_lines(store, app, source, m);
+	return is_router ? store_requests(store, m) : store_lines(store, app, source, m);
 }
 
 /* ---- streams ----------------------------------------------------------------------------- */
