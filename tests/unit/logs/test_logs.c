@@ -355,13 +355,14 @@ test_router(void **state)
 	start(NULL);
 	send_write("hello", "heroku[api]", "Release v1 created");
 	router = open_stream("", "");
+	/* One batch. */
+	msg_begin(&m, MSG_LOG_ROUTER, 0);
 	for (int i = 0; i < 2; i++) {
-		msg_begin(&m, MSG_LOG_ROUTER, 0);
 		wire_put_str(&m.out, i == 0 ? "stranger" : "hello");
 		wire_put_u64(&m.out, 0);
 		wire_put_str(&m.out, "at=info method=GET path=\"/\033[2J\"");
-		assert_int_equal(msg_send(router, &m), 0);
 	}
+	assert_int_equal(msg_send(router, &m), 0);
 	await_line("hello", "at=info");
 	assert_string_equal(read_all("hello", 10),
 			    "heroku[api]: Release v1 created\n"
