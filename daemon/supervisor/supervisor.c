@@ -224,9 +224,9 @@ refresh_resolv(struct supervisor *s, struct err *err)
 	AUTO_BUF struct buf text;
 	int ret;
 
+	buf_init(&text, 4096);
 	if (stamp == s->resolv_stamp)
 		return 0;
-	buf_init(&text, 4096);
 	ret = resolv_generate(subnet_address(&p->subnet, 1), &p->resolv, &text);
 	if (ret == 0)
 		ret = write_resolv(s, &text);
