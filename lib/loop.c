@@ -85,17 +85,33 @@ loop_change(struct loop *loop, struct loop_io *io, uint32_t events)
 	return 0;
 }
 
+/* Also takes it out of what epoll_wait has reported already. */
+static void
+forget(struct loop *loop, struct loop_io *io)
+{
+	io->events = 0;
+	for (int i = loop->next_ready; i < loop->n_ready; i++) {
+		if (loop->ready[i].data.ptr == io)
+			loop->ready[i].data.ptr = NULL;
+	}
+}
+
 void
 loop_remove(struct loop *loop, struct loop_io *io)
 {
 	if (io->events == 0)
 		return;
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
-	io->events = 0;
-	for (int i = loop->next_ready; i < loop->n_ready; i++) {
-		if (loop->ready[i].data.ptr == io)
-			loop->ready[i].data.ptr = NULL;
-	}
+	forget(loop, io);
+}
+
+void
+loop_close(struct loop *loop, struct loop_io *io)
+{
+	if (io->events)
+		forget(loop, io);
+	(void)close(io->fd);
+	io->fd = -1;
 }
 
 /* ---- timers ------------------------------------------------------------------------------ */

@@ -60,6 +60,9 @@ int loop_add(struct loop *loop, struct loop_io *io, int fd, uint32_t events, loo
 int loop_change(struct loop *loop, struct loop_io *io, uint32_t events);
 /* Stops watching; does not close. A handle that is not watched is left alone. */
 void loop_remove(struct loop *loop, struct loop_io *io);
+/* Stops watching and closes the fd, in one system call. No duplicate of the fd may exist, or the
+ * kernel goes on watching that. */
+void loop_close(struct loop *loop, struct loop_io *io);
 
 /* Calls `fn` once, `ms` milliseconds from now; re-arms an armed timer. 0 or -ENOMEM. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t ms, loop_timer_fn *fn);

@@ -81,9 +81,8 @@ connection_abort(struct connection *c)
 	if (c->state == CONNECTION_BUSY)
 		forward_drop(c);
 	c->state = CONNECTION_DEAD;
-	loop_remove(&router->loop, &c->io);
+	loop_close(&router->loop, &c->io);
 	loop_timer_cancel(&router->loop, &c->timer);
-	(void)close(c->io.fd);
 	block_release(&router->blocks, &c->in);
 	block_release(&router->blocks, &c->out);
 	if (c->prev)
@@ -151,7 +150,7 @@ static void
 on_linger(struct connection *c)
 {
 	/* MSG_TRUNC throws away without copying (tcp(7)). */
-	ssize_t n = recv(c->io.fd, c->router->in, 1 << 20, MSG_TRUNC);
+	ssize_t n = recv(c->io.fd, c->router->in, ROUTER_READ_MAX, MSG_TRUNC);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		connection_abort(c);

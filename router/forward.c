@@ -18,6 +18,8 @@
 
 /* Head and body up to here are kept to be sent again: 64 KiB of body behind a usual head. */
 #define REPLAY_MAX 81920
+/* A payload up to here is copied behind its head: one vector is cheaper for the kernel than two. */
+#define COPY_MAX 4096
 /* How long a backend on which connecting failed is the last choice. */
 #define AVOID_MS 1000
 
@@ -664,7 +666,13 @@ write_response(struct connection *c, struct iovec head, char *payload, size_t n,
 	struct iovec iov[5] = {head};
 	int n_iov = head.iov_len > 0;
 
-	n_iov += frame(iov + n_iov, size, payload, n, x->is_chunked_out, x->from_server.done);
+	if (n_iov && n > 0 && n <= COPY_MAX && !x->is_chunked_out) {
+		memcpy((char *)head.iov_base + head.iov_len, payload, n);
+		iov[0].iov_len += n;
+	} else {
+		n_iov += frame(iov + n_iov, size, payload, n, x->is_chunked_out,
+			       x->from_server.done);
+	}
 	x->bytes += n;
 	if (n_iov && connection_write(c, iov, n_iov) < 0) {
 		client_gone(c);

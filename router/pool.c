@@ -191,8 +191,7 @@ pool_close(struct pool *pool, struct server *server)
 {
 	if (is_idle(pool, server))
 		list_remove(pool, server);
-	loop_remove(pool->loop, &server->io);
-	(void)close(server->io.fd);
+	loop_close(pool->loop, &server->io);
 	block_release(pool->blocks, &server->head);
 	server->exchange = NULL;
 	server->backend = NULL;

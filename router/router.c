@@ -24,8 +24,10 @@ router_send(int fd, const struct iovec *iov, int n_iov)
 	struct msghdr mh = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n_iov};
 	ssize_t n;
 
+	/* For one vector send(2) does the same with less to copy in. */
 	do
-		n = sendmsg(fd, &mh, MSG_NOSIGNAL);
+		n = n_iov == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+			       : sendmsg(fd, &mh, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
