@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,124 +98,145 @@ ipv4_text(uint32_t address, char out[INET_ADDRSTRLEN])
 	return out;
 }
 
+/* What did not fit is remembered: half a table must never be loaded. */
+struct rules {
+	struct buf *text;
+	int failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+put(struct rules *rules, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (rules->failed == 0)
+		rules->failed = n < 0 || (size_t)n >= sizeof(line)
+					? -ENOBUFS
+					: buf_add_string(rules->text, line);
+}
+
 /* What never leaves a sandbox, decided before conntrack sees it. */
 static void
-put_raw(struct buf *out, const char *gateway, const char *subnet, bool is_tracked, bool has_forward)
+put_raw(struct rules *out, const char *gateway, const char *subnet, bool is_tracked,
+	bool has_forward)
 {
-	(void)buf_printf(
-		out,
-		"\tchain prerouting {\n"
-		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
-		"\t\tiifname $sandboxes jump from_sandbox\n"
-		"\t}\n"
-		"\tchain from_sandbox {\n"
-		"\t\tmeta nfproto != ipv4 drop\n"
-		"\t\tfib saddr . iif oif missing drop\n"
-		"\t\tip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 } drop\n"
-		"\t\tip daddr != %s ip daddr %s drop\n",
-		gateway, subnet);
+	put(out,
+	    "\tchain prerouting {\n"
+	    "\t\ttype filter hook prerouting priority raw; policy accept;\n"
+	    "\t\tiifname $sandboxes jump from_sandbox\n"
+	    "\t}\n"
+	    "\tchain from_sandbox {\n"
+	    "\t\tmeta nfproto != ipv4 drop\n"
+	    "\t\tfib saddr . iif oif missing drop\n"
+	    "\t\tip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3 } drop\n"
+	    "\t\tip daddr != %s ip daddr %s drop\n",
+	    gateway, subnet);
 	if (!is_tracked && has_forward)
-		(void)buf_printf(out,
-				 "\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 return\n",
-				 gateway);
+		put(out, "\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 return\n", gateway);
 	if (!is_tracked)
-		(void)buf_printf(out,
-				 "\t\tip daddr %s notrack\n"
-				 "\t}\n"
-				 "\tchain output {\n"
-				 "\t\ttype filter hook output priority raw; policy accept;\n"
-				 "\t\toifname $sandboxes ip saddr %s meta l4proto tcp notrack\n",
-				 gateway, gateway);
-	(void)buf_add_string(out, "\t}\n");
+		put(out,
+		    "\t\tip daddr %s notrack\n"
+		    "\t}\n"
+		    "\tchain output {\n"
+		    "\t\ttype filter hook output priority raw; policy accept;\n"
+		    "\t\toifname $sandboxes ip saddr %s meta l4proto tcp notrack\n",
+		    gateway, gateway);
+	put(out, "\t}\n");
 }
 
 static void
-put_input(struct buf *out, const char *gateway, bool is_tracked, bool has_forward)
+put_input(struct rules *out, const char *gateway, bool is_tracked, bool has_forward)
 {
-	(void)buf_add_string(out, "\tchain input {\n"
-				  "\t\ttype filter hook input priority filter; policy accept;\n"
-				  "\t\tiifname $sandboxes jump to_host\n"
-				  "\t}\n"
-				  "\tchain to_host {\n"
-				  "\t\tct state established,related accept\n");
+	put(out, "\tchain input {\n"
+		 "\t\ttype filter hook input priority filter; policy accept;\n"
+		 "\t\tiifname $sandboxes jump to_host\n"
+		 "\t}\n"
+		 "\tchain to_host {\n"
+		 "\t\tct state established,related accept\n");
 	/* Without a SYN it can only belong to a connection the host opened. */
 	if (!is_tracked)
-		(void)buf_printf(out,
-				 "\t\tip daddr %s tcp flags & (syn | ack) != syn accept\n"
-				 "\t\tip daddr %s icmp type { echo-reply, destination-unreachable, "
-				 "time-exceeded } accept\n",
-				 gateway, gateway);
+		put(out,
+		    "\t\tip daddr %s tcp flags & (syn | ack) != syn accept\n"
+		    "\t\tip daddr %s icmp type { echo-reply, destination-unreachable, "
+		    "time-exceeded } accept\n",
+		    gateway, gateway);
 	if (has_forward)
-		(void)buf_add_string(out, "\t\tct status dnat meta l4proto { tcp, udp } accept\n");
-	(void)buf_add_string(out, "\t\tmeta l4proto tcp reject with tcp reset\n"
-				  "\t\treject with icmp type admin-prohibited\n"
-				  "\t}\n");
+		put(out, "\t\tct status dnat meta l4proto { tcp, udp } accept\n");
+	put(out, "\t\tmeta l4proto tcp reject with tcp reset\n"
+		 "\t\treject with icmp type admin-prohibited\n"
+		 "\t}\n");
 }
 
 static void
-put_forward(struct buf *out, const char *subnet)
+put_forward(struct rules *out, const char *subnet)
 {
-	(void)buf_printf(out,
-			 "\tchain forward {\n"
-			 "\t\ttype filter hook forward priority filter; policy accept;\n"
-			 "\t\tiifname $sandboxes oifname $sandboxes drop\n"
-			 "\t\tiifname $sandboxes accept\n"
-			 "\t\toifname $sandboxes ct state established,related accept\n"
-			 "\t\toifname $sandboxes drop\n"
-			 "\t}\n"
-			 "\tchain postrouting {\n"
-			 "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
-			 "\t\tip saddr %s oifname != $sandboxes masquerade\n"
-			 "\t}\n",
-			 subnet);
+	put(out,
+	    "\tchain forward {\n"
+	    "\t\ttype filter hook forward priority filter; policy accept;\n"
+	    "\t\tiifname $sandboxes oifname $sandboxes drop\n"
+	    "\t\tiifname $sandboxes accept\n"
+	    "\t\toifname $sandboxes ct state established,related accept\n"
+	    "\t\toifname $sandboxes drop\n"
+	    "\t}\n"
+	    "\tchain postrouting {\n"
+	    "\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+	    "\t\tip saddr %s oifname != $sandboxes masquerade\n"
+	    "\t}\n",
+	    subnet);
 }
 
 /* The resolver must believe that the host itself asks: systemd-resolved and dnsmasq with
  * local-service answer nobody else. */
 static void
-put_dns(struct buf *out, const char *gateway, const char *resolver, bool is_loopback)
+put_dns(struct rules *out, const char *gateway, const char *resolver, bool is_loopback)
 {
-	(void)buf_printf(out,
-			 "\tchain dstnat {\n"
-			 "\t\ttype nat hook prerouting priority dstnat; policy accept;\n"
-			 "\t\tiifname $sandboxes ip daddr %s meta l4proto { tcp, udp } th dport 53 "
-			 "dnat ip to %s\n"
-			 "\t}\n",
-			 gateway, resolver);
+	put(out,
+	    "\tchain dstnat {\n"
+	    "\t\ttype nat hook prerouting priority dstnat; policy accept;\n"
+	    "\t\tiifname $sandboxes ip daddr %s meta l4proto { tcp, udp } th dport 53 "
+	    "dnat ip to %s\n"
+	    "\t}\n",
+	    gateway, resolver);
 	if (is_loopback)
-		(void)buf_add_string(out,
-				     "\tchain srcnat_input {\n"
-				     "\t\ttype nat hook input priority 100; policy accept;\n"
-				     "\t\tiifname $sandboxes ct status dnat snat ip to 127.0.0.1\n"
-				     "\t}\n");
+		put(out, "\tchain srcnat_input {\n"
+			 "\t\ttype nat hook input priority 100; policy accept;\n"
+			 "\t\tiifname $sandboxes ct status dnat snat ip to 127.0.0.1\n"
+			 "\t}\n");
 }
 
 int
 firewall_rules(const char *name, const struct subnet *subnet, uint32_t forward,
-	       const struct firewall_host *host, struct buf *out)
+	       const struct firewall_host *host, struct buf *text)
 {
 	char base[INET_ADDRSTRLEN], gateway[INET_ADDRSTRLEN], resolver[INET_ADDRSTRLEN];
 	char subnet_text[INET_ADDRSTRLEN + 4];
 	bool is_tracked = host->filters_input;
+	struct rules rules = {.text = text};
+	struct rules *out = &rules;
 
 	ipv4_text(subnet->base, base);
 	ipv4_text(subnet_address(subnet, 1), gateway);
 	ipv4_text(forward, resolver);
 	(void)snprintf(subnet_text, sizeof(subnet_text), "%s/%u", base, subnet->bits);
 
-	(void)buf_printf(out,
-			 "define sandboxes = \"%s-*\"\n"
-			 "table inet paas-%s\n"
-			 "delete table inet paas-%s\n"
-			 "table inet paas-%s {\n",
-			 name, name, name, name);
+	put(out,
+	    "define sandboxes = \"%s-*\"\n"
+	    "table inet paas-%s\n"
+	    "delete table inet paas-%s\n"
+	    "table inet paas-%s {\n",
+	    name, name, name, name);
 	put_raw(out, gateway, subnet_text, is_tracked, forward != 0);
 	put_input(out, gateway, is_tracked, forward != 0);
 	put_forward(out, subnet_text);
 	if (forward)
 		put_dns(out, gateway, resolver, forward >> 24 == 127);
-	/* The buffer is sticky about nothing, so the last step tells whether all fitted. */
-	return buf_add_string(out, "}\n");
+	put(out, "}\n");
+	return rules.failed;
 }
 
 /* ---- loading ----------------------------------------------------------------------------- */

@@ -129,28 +129,38 @@ scan(struct relay *r)
 	}
 }
 
-/* The next packet's length: whole lines as far as they fit, or a piece of a line too long. */
+/* How many bytes of whole lines, none of them too long, fit in a packet. */
+static size_t
+count_lines(const struct relay *r)
+{
+	const char *start = r->data + r->start;
+	size_t n = 0;
+
+	while (n < r->n_whole) {
+		const char *newline = memchr(start + n, '\n', r->n_whole - n);
+		size_t line = (size_t)(newline + 1 - (start + n));
+
+		if (line > RELAY_LINE_MAX + 1 || n + line > TEXT_MAX)
+			break;
+		n += line;
+	}
+	return n;
+}
+
+/* The next packet's length: whole lines, a piece of one too long, or what is due without an
+ * end. `newline` is then to be added. 0: nothing yet. */
 static size_t
 next_packet(const struct relay *r, bool *newline)
 {
-	const char *start = r->data + r->start;
-	size_t n = r->n_whole;
+	size_t n = count_lines(r);
 
-	*newline = false;
-	if (n > TEXT_MAX) {
-		const char *last = memrchr(start, '\n', TEXT_MAX);
-
-		n = last ? (size_t)(last + 1 - start) : 0;
-	}
+	*newline = n == 0;
 	if (n > 0)
 		return n;
 	n = r->end - r->start;
-	if (n >= RELAY_LINE_MAX) {
-		*newline = true;
+	if (n >= RELAY_LINE_MAX)
 		return RELAY_LINE_MAX;
-	}
-	*newline = r->is_partial_due && n > 0;
-	return *newline ? n : 0;
+	return r->is_partial_due ? n : 0;
 }
 
 void
