@@ -59,7 +59,10 @@ static const struct role_row rows[] = {
 		.oom_score_adj = "0",
 		.rules = {{".", CONFINE_READ},
 			  {"/etc", CONFINE_READ},
-			  {"/usr/share", CONFINE_READ}},
+			  {"/usr/share", CONFINE_READ},
+			  {"/dev/ptmx", CONFINE_WRITE},
+			  {"/dev/pts", CONFINE_WRITE},
+			  {"/dev/tty", CONFINE_WRITE}},
 	},
 	{
 		.role = ROLE_LOGS,
