@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -105,7 +106,7 @@ add_slug(struct api_request *r, const struct app *app, json_t *out, struct err *
 	(void)json_object_set_new(out, "slug_size", json_integer((json_int_t)slug.bytes));
 	if (slug.buildpacks[0])
 		(void)json_object_set_new(out, "buildpack_provided_description",
-					  json_string(slug.buildpacks));
+					  json_safe(slug.buildpacks));
 	return 0;
 }
 
@@ -180,7 +181,9 @@ invent_name(char *out, size_t cap)
 		"brook", "island", "harbor", "garden", "ridge",	 "shore", "grove", "valley"};
 	unsigned random = 0;
 
-	(void)getrandom(&random, sizeof(random), 0);
+	/* It need not be secret: a name that is taken is refused. */
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		random = (unsigned)time(NULL);
 	(void)snprintf(out, cap, "%s-%s-%04u", first[random & 15], second[(random >> 4) & 15],
 		       (random >> 8) % 10000);
 }
@@ -282,7 +285,7 @@ json_of_build(const struct api_request *r, const struct build_row *build)
 			  "output_stream_url");
 
 	(void)json_object_set_new(out, "failure",
-				  build->failure[0] ? json_string(build->failure) : json_null());
+				  build->failure[0] ? json_safe(build->failure) : json_null());
 	(void)json_object_set_new(
 		out, "release",
 		build->release ? json_pack("{s:I}", "version", (json_int_t)build->release)
@@ -321,11 +324,11 @@ reply_events(struct api_request *r, const char *app, struct err *err)
 		const struct event *event = &events[i];
 
 		(void)json_array_append_new(
-			list, json_pack("{s:I, s:o, s:o, s:o, s:s}", "id", (json_int_t)event->id,
+			list, json_pack("{s:I, s:o, s:o, s:o, s:o}", "id", (json_int_t)event->id,
 					"created_at", json_time(event->time_ms), "user",
 					json_user_ref(event->user), "app",
 					event->app[0] ? json_string(event->app) : json_null(),
-					"text", event->text));
+					"text", json_safe(event->text)));
 	}
 	return reply(r, 200, list);
 }

@@ -156,12 +156,9 @@ reply_error(struct api_request *r, int status, const char *id, const char *messa
 {
 	static const char fallback[] =
 		"{\"id\":\"internal_server_error\",\"message\":\"Out of memory.\"}";
-	/* A sentence may quote bytes that are no UTF-8. */
-	json_t *body = json_pack("{s:s, s:s}", "id", id, "message", message);
+	json_t *body = json_pack("{s:s, s:o}", "id", id, "message", json_safe(message));
 	AUTO_FREE char *text = NULL;
 
-	if (!body)
-		body = json_pack("{s:s, s:s}", "id", id, "message", "The request is not UTF-8.");
 	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	if (text)

@@ -12,7 +12,6 @@
 #include "lib/name.h"
 
 #include "daemon/control/api_request.h"
-#include "daemon/control/events.h"
 #include "daemon/control/ident.h"
 #include "daemon/control/live.h"
 #include "daemon/control/store.h"
@@ -26,10 +25,10 @@ json_of_exit(const struct instance_exit *exit)
 {
 	if (!exit)
 		return json_null();
-	return json_pack("{s:o, s:o, s:s}", "code",
+	return json_pack("{s:o, s:o, s:o}", "code",
 			 exit->signal ? json_null() : json_integer(exit->code), "signal",
 			 exit->signal ? json_integer(exit->signal) : json_null(), "reason",
-			 exit->reason);
+			 json_safe(exit->reason));
 }
 
 static json_t *
@@ -37,9 +36,9 @@ json_of_instance(const struct api_request *r, const struct instance_view *view)
 {
 	char id[IDENT_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:I}, s:s, s:o, s:o, s:n}", "id",
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:{s:I}, s:s, s:o, s:o, s:n}", "id",
 			 ident_text(IDENT_INSTANCE, r->app.id, view->id, id), "name", view->name,
-			 "type", view->type, "command", view->command, "state",
+			 "type", view->type, "command", json_safe(view->command), "state",
 			 instance_state_name(view->state), "created_at",
 			 json_time((int64_t)view->created_ms), "updated_at",
 			 json_time((int64_t)view->updated_ms), "release", "version",
@@ -152,10 +151,10 @@ on_exit_known(void *user, const struct instance_exit *exit)
 		exit = &unknown;
 	}
 	(void)reply(r, 200,
-		    json_pack("{s:o, s:o, s:s}", "exit_code",
+		    json_pack("{s:o, s:o, s:o}", "exit_code",
 			      exit->signal ? json_null() : json_integer(exit->code), "signal",
 			      exit->signal ? json_integer(exit->signal) : json_null(), "reason",
-			      exit->reason));
+			      json_safe(exit->reason)));
 	api_resume(r);
 }
 
@@ -320,7 +319,8 @@ api_dynos_run(struct api_request *r, struct err *err)
 		api_hold(r, ticket);
 	else
 		api_wait(r, ticket);
-	code = note(r, "Run", order.run.command, err);
+	/* The live side tells the app's log of it. */
+	code = api_event(r, r->app.name, err, "Run %s", order.run.command);
 	if (code < 0)
 		log_line("the run of %s by %s was not noted: %s", r->app.name, r->user, err->text);
 	return 0;

@@ -57,10 +57,10 @@ json_of_row(const struct api_request *r, const struct formation *f, size_t i)
 		if (strcmp(f->types[t].name, f->rows[i].type) == 0)
 			command = f->types[t].command;
 	}
-	return json_pack("{s:s, s:o, s:s, s:i, s:s, s:s, s:o, s:o}", "id",
+	return json_pack("{s:s, s:o, s:s, s:i, s:s, s:o, s:o, s:o}", "id",
 			 ident_text(IDENT_FORMATION, r->app.id, i, id), "app",
 			 json_app_ref(&r->app), "type", f->rows[i].type, "quantity",
-			 (int)f->rows[i].quantity, "size", "basic", "command", command,
+			 (int)f->rows[i].quantity, "size", "basic", "command", json_safe(command),
 			 "created_at", json_time(r->app.created_ms), "updated_at",
 			 json_time(r->app.updated_ms));
 }

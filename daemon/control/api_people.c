@@ -76,11 +76,12 @@ json_of_key(const struct key *key, enum right right)
 	char id[IDENT_TEXT_MAX], line[sizeof(key->type) + sizeof(key->blob) + 2];
 
 	(void)snprintf(line, sizeof(line), "%s %s", key->type, key->blob);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o}", "id",
 			 ident_text(IDENT_KEY, 0, (uint64_t)key->id, id), "name", key->user,
 			 "email", key->user, "fingerprint", key->fingerprint, "comment",
-			 key->comment, "public_key", line, "role", right_name(right), "created_at",
-			 json_time(key->added_ms), "updated_at", json_time(key->added_ms));
+			 json_safe(key->comment), "public_key", line, "role", right_name(right),
+			 "created_at", json_time(key->added_ms), "updated_at",
+			 json_time(key->added_ms));
 }
 
 int

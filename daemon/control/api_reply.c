@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/buf.h"
 #include "lib/err.h"
 
 #include "daemon/control/api_request.h"
@@ -13,7 +14,8 @@
 #include "daemon/control/live.h"
 #include "daemon/control/query.h"
 #include "daemon/control/store.h"
-#include "daemon/control/users.h"
+
+#define MAX_LINE 256 /* what an event holds */
 
 int
 reply_failure(struct api_request *r, int code, const struct err *err)
@@ -33,6 +35,48 @@ reply_failure(struct api_request *r, int code, const struct err *err)
 		return reply_error(r, code == -ENOSPC ? 507 : 500, "internal_server_error",
 				   err->text);
 	}
+}
+
+/* The length of the UTF-8 character at `s`, 0 when there is none. */
+static size_t
+utf8_length(const char *s)
+{
+	unsigned char c = (unsigned char)s[0];
+	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : 4;
+
+	if (n == 4 && (c < 0xf0 || c > 0xf4))
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* Longer than need be, a surrogate, beyond the last: the second byte tells. */
+	if ((c == 0xe0 && (unsigned char)s[1] < 0xa0) ||
+	    (c == 0xed && (unsigned char)s[1] > 0x9f) ||
+	    (c == 0xf0 && (unsigned char)s[1] < 0x90) || (c == 0xf4 && (unsigned char)s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+json_t *
+json_safe(const char *text)
+{
+	AUTO_BUF struct buf clean = {.max = 1024 * 1024};
+	json_t *string;
+
+	if (!text)
+		return json_null();
+	string = json_string(text);
+	if (string)
+		return string;
+	while (*text) {
+		size_t n = utf8_length(text);
+
+		if (buf_add(&clean, n ? text : "\xef\xbf\xbd", n ? n : 3) < 0)
+			return NULL;
+		text += n ? n : 1;
+	}
+	return json_string(buf_text(&clean));
 }
 
 json_t *
@@ -93,14 +137,44 @@ json_flag(const json_t *body, const char *key, int *flag, struct err *err)
 	return 0;
 }
 
-int
-api_commit(struct api_request *r, const char *app, int code, struct err *err, const char *fmt, ...)
+/* As vsnprintf, but a cut does not leave half a character. */
+static void
+format_line(char *out, size_t cap, const char *fmt, va_list ap)
 {
-	char line[256], logged[sizeof(line) + USER_NAME_MAX + 16];
+	int n = vsnprintf(out, cap, fmt, ap);
+	size_t end = cap - 1;
+
+	if (n < 0 || (size_t)n < cap)
+		return;
+	while (end > 0 && (out[end - 1] & 0xc0) == 0x80)
+		end--;
+	if (end > 0 && utf8_length(out + end - 1) == 0)
+		end--;
+	else
+		end = cap - 1;
+	out[end] = '\0';
+}
+
+int
+api_event(struct api_request *r, const char *app, struct err *err, const char *fmt, ...)
+{
+	char line[MAX_LINE];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	format_line(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	return events_add(r->store, r->user, app, line, err);
+}
+
+int
+api_commit(struct api_request *r, const char *app, int code, struct err *err, const char *fmt, ...)
+{
+	char line[MAX_LINE], logged[sizeof(line) + USER_NAME_MAX + 16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	format_line(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	if (code >= 0) {
 		int told = events_add(r->store, r->user, app, line, err);

@@ -72,6 +72,9 @@ void api_hold(struct api_request *r, uint64_t ticket);
 
 /* ---- JSON -------------------------------------------------------------------------------- */
 
+/* A text that may hold anything (a Procfile's command, a sentence that quotes): what is not UTF-8
+ * shows as U+FFFD. */
+json_t *json_safe(const char *text);
 /* "2026-11-20T10:00:00Z"; null for 0. */
 json_t *json_time(int64_t ms);
 /* {"id": .., "name": ..} of an app; {"id": .., "email": ..} of a user. */
@@ -83,6 +86,9 @@ int json_text(const json_t *body, const char *key, int is_needed, const char **t
 /* Likewise for a boolean, false when absent. */
 int json_flag(const json_t *body, const char *key, int *flag, struct err *err);
 
+/* Notes what was done, without telling the app's log. */
+int api_event(struct api_request *r, const char *app, struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /*
  * Ends the transaction the handler began. When `code` is not negative, the sentence (without a
  * full stop) becomes an event in it and, after the commit, a line of the app's log: "SENTENCE by

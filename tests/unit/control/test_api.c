@@ -709,8 +709,7 @@ attached_run_passes_its_fds(void **state)
 	settle();
 	assert_string_equal(fake_calls, "run hello by root: bash attach 120x40\n"
 					"env TERM=xterm\n"
-					"env A=1 2\n"
-					"log hello heroku[api]: Run bash by user root\n");
+					"env A=1 2\n");
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(pipe2(streams[i], O_CLOEXEC), 0);
 		fds[i] = streams[i][i == 0];
@@ -1123,6 +1122,45 @@ history(void **state)
 	(void)call(0, NULL, NULL, NULL);
 }
 
+/* Commands come from Procfiles, which hold any bytes. */
+static void
+bytes_that_are_no_utf8(void **state)
+{
+	const struct process_type type = {"web",
+					  "./w\xe4 \xc3\xa4 \xf0\x9f\x98\x80 \xed\xa0\x80 \xc3"};
+	struct app app = fixture_app("hello");
+	struct slug slug = {.app_id = app.id};
+	struct release release;
+	struct event *events;
+	json_t *list;
+	char command[600] = "{\"command\":\"";
+	size_t n;
+
+	(void)state;
+	assert_int_equal(slugs_allot(store, app.id, "c0ffee", &slug.number, &err), 0);
+	assert_int_equal(slugs_finish(store, &slug, &type, 1, &err), 0);
+	assert_int_equal(
+		releases_add_deploy(store, app.id, slug.number, "c0", "ann", &release, &err), 0);
+	assert_int_equal(releases_settle(store, app.id, 2, RELEASE_SUCCEEDED, &err), 0);
+	list = call(200, "GET", "/apps/hello/formation", "");
+	assert_string_equal(text_at(json_array_get(list, 0), "command"),
+			    "./w\xef\xbf\xbd \xc3\xa4 \xf0\x9f\x98\x80 "
+			    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd");
+	refused(404, "not_found", "no instance \xef\xbf\xbd of", "GET", "/apps/hello/dynos/%e4",
+		"");
+	/* a long text is cut between characters */
+	for (int i = 0; i < 200; i++)
+		(void)strcat(command, "\xc3\xa4");
+	(void)strcat(command, "\"}");
+	request("POST", "/apps/hello/dynos", "", command);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(loop_turn(&loop, 0), 0);
+	assert_int_equal(events_list(store, "hello", 1, &events, &n, &err), 0);
+	assert_int_equal(strlen(events[0].text), 254);
+	free(events);
+	(void)call(0, NULL, NULL, NULL);
+}
+
 static void
 urls_without_the_usual_ports(void **state)
 {
@@ -1168,6 +1206,7 @@ main(void)
 		API_TEST(keys_and_users),
 		API_TEST(collaborators),
 		API_TEST(history),
+		API_TEST(bytes_that_are_no_utf8),
 		API_TEST(urls_without_the_usual_ports),
 	};
 
