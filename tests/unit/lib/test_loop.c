@@ -206,9 +206,14 @@ static unsigned n_calls;
 static void
 close_pipe(int i)
 {
-	loop_remove(&loop, &pipes[i]->io);
-	loop_remove(&loop, &pipes[i]->io);
-	close(pipes[i]->io.fd);
+	if (i % 2 == 0) {
+		loop_remove(&loop, &pipes[i]->io);
+		loop_remove(&loop, &pipes[i]->io);
+		close(pipes[i]->io.fd);
+	} else {
+		loop_close(&loop, &pipes[i]->io);
+		assert_int_equal(pipes[i]->io.fd, -1);
+	}
 	close(pipes[i]->write_fd);
 	free(pipes[i]);
 	pipes[i] = NULL;
