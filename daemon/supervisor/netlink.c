@@ -114,7 +114,7 @@ send_request(int fd, const struct netlink *n)
 static ssize_t
 receive_answer(int fd, void *answer, size_t cap)
 {
-	const struct nlmsghdr *head = answer;
+	struct nlmsghdr *head = answer;
 	ssize_t n;
 
 	do {

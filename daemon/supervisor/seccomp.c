@@ -512,7 +512,7 @@ refuse_families(scmp_filter_ctx ctx)
 	/* getifaddrs asks rtnetlink. */
 	return seccomp_rule_add_exact(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), number_of("socket"), 2,
 				      SCMP_A0(SCMP_CMP_MASKED_EQ, LOW_BITS, AF_NETLINK),
-				      SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+				      SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0));
 }
 
 /* Typing into somebody's terminal. */
