@@ -248,8 +248,10 @@ run(struct platform *p)
 		log_line("%s", err.text);
 		/* Apps that an earlier paasd left stay; a platform that never was leaves nothing.
 		 */
-		if (p->supervisor && supervisor_count(p->supervisor) == 0 && workers_are_gone(p))
+		if (p->supervisor && supervisor_count(p->supervisor) == 0 && workers_are_gone(p)) {
+			stop_unstarted(p);
 			remove_all(p);
+		}
 		let_go(p);
 		return 1;
 	}

@@ -32,6 +32,8 @@ reload_self_test(const struct platform *p, struct err *err)
 		if (faccessat(p->libexec_fd, programs[i], X_OK, 0) < 0)
 			return err_set(err, -errno, "find the program %s", programs[i]);
 	}
+	if (strcmp(p->config.stack, "host") != 0 && access(p->config.stack, R_OK | X_OK) < 0)
+		return err_set(err, -errno, "open the stack %s", p->config.stack);
 	if (faccessat(p->bin_fd, "paas", X_OK, 0) < 0)
 		return err_set(err, -errno, "find the program paas");
 	return 0;

@@ -12,7 +12,7 @@ void reload_init(struct platform *p);
 /* Starts the self-test of the new program; if it passes, this one ends by executing it. */
 void reload_begin(struct platform *p);
 
-/* The self-test: the programs are there and can be executed. 0 or -errno with a sentence. */
+/* The self-test: the programs and the stack are there. 0 or -errno with a sentence. */
 int reload_self_test(const struct platform *p, struct err *err);
 
 #endif

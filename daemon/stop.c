@@ -1,4 +1,6 @@
 /* Each phase begins when what the one before waited for is gone. */
+#include <string.h>
+
 #include "lib/err.h"
 
 #include "daemon/notify.h"
@@ -67,6 +69,26 @@ stop_begin(struct platform *p)
 	child_stop(&p->receiver, STOP_MS);
 	child_stop(&p->control, STOP_MS);
 	stop_progress(p);
+}
+
+static void
+on_nothing_left(void *user)
+{
+	struct platform *p = user;
+
+	loop_stop(&p->loop);
+}
+
+void
+stop_unstarted(struct platform *p)
+{
+	int ret;
+
+	p->phase = PHASE_STOPPING_REST;
+	supervisor_stop_all(p->supervisor, 0, on_nothing_left);
+	ret = loop_run(&p->loop);
+	if (ret < 0)
+		log_line("cannot wait for events: %s", strerror(-ret));
 }
 
 void

@@ -9,6 +9,9 @@ struct platform;
 
 /* Begins; the second time, everything is killed. The loop stops when nothing is left. */
 void stop_begin(struct platform *p);
+/* The start failed before there was a child: ends what the supervisor has begun meanwhile. Turns
+ * the loop until that is done. */
+void stop_unstarted(struct platform *p);
 /* Something has ended: goes on if that was what it waited for. */
 void stop_progress(struct platform *p);
 

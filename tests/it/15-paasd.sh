@@ -30,6 +30,7 @@ refused "a directory with other files" 'no platform' try --state "$T/letters"
 is "which stays as it was" "$(ls "$T/letters")" mum.txt
 refused "an address that is not ours" 'listen on 203.0.113.1:80' try --state "$T/s1" --http 203.0.113.1:80
 is "leaves no cgroup" "$(find /sys/fs/cgroup -maxdepth 2 -name "paas-x${name:1}")" ""
+is "and no table of the firewall" "$(nft list tables 2>/dev/null | grep "paas-x${name:1}")" ""
 
 # ---- start
 platform_start --routers 2 || bail "the platform does not start"
@@ -95,7 +96,8 @@ unlike "and nothing went wrong" "$(tail -n +$((lines + 1)) "$T/paasd.log")" 'can
 kill -9 "$paasd_pid"
 wait "$paasd_pid" 2>/dev/null
 http=127.0.0.1:0,127.0.0.2:0 ssh=127.0.0.1:0
-platform_start --routers 3 || bail "paasd does not start with one more address"
+echo "routers = 3" >"$T/live.conf"
+platform_start --config "$T/live.conf" || bail "paasd does not start with one more address"
 like "an address more" "$http" "^$old_http,127\.0\.0\.2:[0-9]+$"
 check "the old one is answered" answers "${http%,*}"
 check "the new one too" answers "${http#*,}"
@@ -105,6 +107,22 @@ three_new() {
 	return 0
 }
 check "routers of the old configuration are replaced" eventually 40 three_new
+
+# ---- a configuration that is broken, then changed
+before=$(workers)
+old=$(role control)
+echo "rooters = 1" >"$T/live.conf"
+kill -HUP "$paasd_pid"
+check "SIGHUP with a broken file is refused" eventually 20 said 'did not pass its self-test'
+check "naming the line" said 'live.conf:1: unknown key "rooters"'
+is "control stays" "$(role control)" "$old"
+is "routers stay" "$(workers)" "$before"
+echo "routers = 2" >"$T/live.conf"
+kill -HUP "$paasd_pid"
+check "SIGHUP with a good one is not" eventually 20 renewed
+two_of_them() { [[ $(workers | wc -w) == 2 ]]; }
+check "and it counts" eventually 40 two_of_them
+check "http" answers "${http%,*}"
 
 # ---- stop
 platform_stop
