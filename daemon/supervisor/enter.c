@@ -61,7 +61,6 @@ enter_network(const struct enter *e, struct err *err)
 		.gateway = subnet_address(&p->subnet, 1),
 		.mtu = p->mtu,
 		.is_resolver_local = p->resolv.forward != 0,
-		.proc_fd = p->proc_fd,
 	};
 
 	return net_enter(&net, err);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
@@ -16,7 +17,6 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/file.h"
 #include "daemon/supervisor/net.h"
 #include "daemon/supervisor/netlink.h"
 
@@ -55,26 +55,36 @@ make_pair(int fd, const struct net *net, const char *host_name, int host_ns_fd)
 	return netlink_call(fd, &n);
 }
 
-/* IPv6 stays without addresses here: a link-local one would be a way around the firewall's
- * idea of who is who, and its duplicate detection costs packets. */
+/*
+ * IPv6 stays without addresses here: a link-local one would be a way around the firewall's idea
+ * of who is who, and its duplicate detection costs packets. With `routes_localnet` what the
+ * firewall sends on to the host's loopback may go there, and come back.
+ */
 static int
-forgo_ipv6(int fd, int index)
+set_conduct(int fd, int index, bool routes_localnet)
 {
 	struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
 	uint8_t none = IN6_ADDR_GEN_MODE_NONE;
 	struct netlink n;
-	size_t spec, inet6;
-	int ret;
+	size_t spec, family, conf;
 
 	netlink_begin(&n, RTM_SETLINK, 0, &link, sizeof(link));
 	spec = netlink_nest(&n, IFLA_AF_SPEC, NULL, 0);
-	inet6 = netlink_nest(&n, AF_INET6, NULL, 0);
-	netlink_put(&n, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
-	netlink_close(&n, inet6);
+	/* A kernel without IPv6 has nothing to forgo, but refuses to be told. */
+	if (access("/proc/net/if_inet6", F_OK) == 0) {
+		family = netlink_nest(&n, AF_INET6, NULL, 0);
+		netlink_put(&n, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
+		netlink_close(&n, family);
+	}
+	if (routes_localnet) {
+		family = netlink_nest(&n, AF_INET, NULL, 0);
+		conf = netlink_nest(&n, IFLA_INET_CONF, NULL, 0);
+		netlink_put_u32(&n, IPV4_DEVCONF_ROUTE_LOCALNET, 1);
+		netlink_close(&n, conf);
+		netlink_close(&n, family);
+	}
 	netlink_close(&n, spec);
-	ret = netlink_call(fd, &n);
-	/* A kernel without IPv6 has nothing to forgo. */
-	return ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP ? 0 : ret;
+	return netlink_call(fd, &n);
 }
 
 static int
@@ -131,26 +141,14 @@ add_default_route(int fd, int index, uint32_t gateway, uint32_t source)
 	return netlink_call(fd, &n);
 }
 
+/* By ioctl, which unlike rtnetlink takes no lock that dying namespaces hold. */
 static int
 index_of(int fd, const char *name)
 {
-	struct ifinfomsg none = {.ifi_family = AF_UNSPEC};
-	union {
-		struct nlmsghdr head;
-		uint8_t bytes[8192];
-	} reply;
-	const struct ifinfomsg *found = NLMSG_DATA(&reply.head);
-	struct netlink n;
-	int ret;
+	struct ifreq request = {0};
 
-	netlink_begin(&n, RTM_GETLINK, 0, &none, sizeof(none));
-	netlink_put_string(&n, IFLA_IFNAME, name);
-	ret = netlink_ask(fd, &n, &reply, sizeof(reply));
-	if (ret < 0)
-		return ret;
-	if ((size_t)ret < NLMSG_LENGTH(sizeof(*found)))
-		return -EBADMSG;
-	return found->ifi_index;
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	return ioctl(fd, SIOCGIFINDEX, &request) < 0 ? -errno : request.ifr_ifindex;
 }
 
 static int
@@ -160,7 +158,7 @@ configure_inside(int fd, const struct net *net, struct err *err)
 	int ret = index;
 
 	if (ret >= 0)
-		ret = forgo_ipv6(fd, index);
+		ret = set_conduct(fd, index, false);
 	if (ret == 0)
 		ret = bring_up(fd, index);
 	if (ret == 0)
@@ -175,18 +173,13 @@ configure_host(int fd, const struct net *net, const char *name, struct err *err)
 {
 	int index = index_of(fd, name);
 	int ret = index;
-	char path[64];
 
 	if (ret >= 0)
-		ret = forgo_ipv6(fd, index);
+		ret = set_conduct(fd, index, net->is_resolver_local);
 	if (ret == 0)
 		ret = bring_up(fd, index);
 	if (ret == 0)
 		ret = add_address(fd, index, net->gateway, net->address);
-	if (ret == 0 && net->is_resolver_local) {
-		(void)snprintf(path, sizeof(path), "sys/net/ipv4/conf/%s/route_localnet", name);
-		ret = file_write_at(net->proc_fd, path, "1");
-	}
 	return ret < 0 ? err_set(err, ret, "configure the host's end of the network (%s)", name)
 		       : 0;
 }

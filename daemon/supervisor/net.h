@@ -14,7 +14,6 @@ struct net {
 	uint32_t gateway;
 	uint32_t mtu;		/* 0: the kernel's choice */
 	bool is_resolver_local; /* the gateway forwards DNS to a resolver on the host's loopback */
-	int proc_fd;		/* the host's /proc */
 };
 
 #define NET_NAME_MAX 16 /* IFNAMSIZ */
