@@ -87,14 +87,14 @@ api_account(struct api_request *r, struct err *err)
 
 /* What the slug in force says: its size and how it was detected. null without one. */
 static int
-add_slug(struct api_request *r, const struct app *app, json_t *out, struct err *err)
+add_slug(struct api_request *r, const struct app *app, json_t **out, struct err *err)
 {
 	struct release release;
 	struct slug slug;
 	int code;
 
-	(void)json_object_set_new(out, "slug_size", json_null());
-	(void)json_object_set_new(out, "buildpack_provided_description", json_null());
+	json_put(out, "slug_size", json_null());
+	json_put(out, "buildpack_provided_description", json_null());
 	if (!app->release)
 		return 0;
 	code = releases_find(r->store, app->id, app->release, &release, err);
@@ -103,10 +103,9 @@ add_slug(struct api_request *r, const struct app *app, json_t *out, struct err *
 	code = slugs_find(r->store, app->id, release.slug, &slug, err);
 	if (code < 0)
 		return code;
-	(void)json_object_set_new(out, "slug_size", json_integer((json_int_t)slug.bytes));
+	json_put(out, "slug_size", json_integer((json_int_t)slug.bytes));
 	if (slug.buildpacks[0])
-		(void)json_object_set_new(out, "buildpack_provided_description",
-					  json_safe(slug.buildpacks));
+		json_put(out, "buildpack_provided_description", json_safe(slug.buildpacks));
 	return 0;
 }
 
@@ -130,7 +129,9 @@ json_of_app(struct api_request *r, const struct app *app, json_t **out, struct e
 		"archived_at", "internal_routing", "organization", "team", "space");
 	if (!*out)
 		return err_say(err, -ENOMEM, "Out of memory.");
-	code = add_slug(r, app, *out, err);
+	code = add_slug(r, app, out, err);
+	if (code == 0 && !*out)
+		code = err_say(err, -ENOMEM, "Out of memory.");
 	if (code < 0) {
 		json_decref(*out);
 		*out = NULL;
@@ -164,7 +165,7 @@ api_apps_list(struct api_request *r, struct err *err)
 			json_decref(list);
 			return code;
 		}
-		(void)json_array_append_new(list, one);
+		json_add(&list, one);
 	}
 	return reply(r, 200, list);
 }
@@ -284,12 +285,10 @@ json_of_build(const struct api_request *r, const struct build_row *build)
 			  json_time(build->ended_ms ? build->ended_ms : build->started_ms),
 			  "output_stream_url");
 
-	(void)json_object_set_new(out, "failure",
-				  build->failure[0] ? json_safe(build->failure) : json_null());
-	(void)json_object_set_new(
-		out, "release",
-		build->release ? json_pack("{s:I}", "version", (json_int_t)build->release)
-			       : json_null());
+	json_put(&out, "failure", build->failure[0] ? json_safe(build->failure) : json_null());
+	json_put(&out, "release",
+		 build->release ? json_pack("{s:I}", "version", (json_int_t)build->release)
+				: json_null());
 	return out;
 }
 
@@ -305,7 +304,7 @@ api_builds_list(struct api_request *r, struct err *err)
 		return code;
 	list = json_array();
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, json_of_build(r, &builds[i]));
+		json_add(&list, json_of_build(r, &builds[i]));
 	return reply(r, 200, list);
 }
 
@@ -323,12 +322,11 @@ reply_events(struct api_request *r, const char *app, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		const struct event *event = &events[i];
 
-		(void)json_array_append_new(
-			list, json_pack("{s:I, s:o, s:o, s:o, s:o}", "id", (json_int_t)event->id,
-					"created_at", json_time(event->time_ms), "user",
-					json_user_ref(event->user), "app",
-					event->app[0] ? json_string(event->app) : json_null(),
-					"text", json_safe(event->text)));
+		json_add(&list, json_pack("{s:I, s:o, s:o, s:o, s:o}", "id", (json_int_t)event->id,
+					  "created_at", json_time(event->time_ms), "user",
+					  json_user_ref(event->user), "app",
+					  event->app[0] ? json_string(event->app) : json_null(),
+					  "text", json_safe(event->text)));
 	}
 	return reply(r, 200, list);
 }

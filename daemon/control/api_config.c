@@ -18,7 +18,7 @@ reply_vars(struct api_request *r, const struct config_var *vars, size_t n)
 	json_t *out = json_object();
 
 	for (size_t i = 0; i < n; i++)
-		(void)json_object_set_new(out, vars[i].key, json_string(vars[i].value));
+		json_put(&out, vars[i].key, json_string(vars[i].value));
 	return reply(r, 200, out);
 }
 
@@ -101,7 +101,7 @@ api_release_config(struct api_request *r, struct err *err)
 {
 	AUTO_FREE struct config_var *vars = NULL;
 	struct release release;
-	size_t n;
+	size_t n = 0;
 	int code = api_release_find(r, r->args[0], &release, err);
 
 	if (code == 0)

@@ -139,15 +139,33 @@ answer(struct api_conn *conn, int status, const char *type, const char *text, si
 	}
 }
 
+/* The text of `body`, whose reference is taken, or NULL. Measured first: json_dumps goes on when
+ * its buffer could not grow, and leaves the text out. */
+static char *
+text_of(json_t *body, size_t *n)
+{
+	AUTO_FREE char *text = NULL;
+
+	*n = body ? json_dumpb(body, NULL, 0, JSON_COMPACT) : 0;
+	if (*n > 0 && *n <= MAX_OUT)
+		text = malloc(*n);
+	if (text && json_dumpb(body, text, *n, JSON_COMPACT) != *n) {
+		free(text);
+		text = NULL;
+	}
+	json_decref(body);
+	return take_ptr(text);
+}
+
 int
 reply(struct api_request *r, int status, json_t *body)
 {
-	AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	size_t n;
+	AUTO_FREE char *text = text_of(body, &n);
 
-	json_decref(body);
 	if (!text)
 		return reply_error(r, 500, "internal_server_error", "Out of memory.");
-	answer(r->conn, status, "application/json", text, strlen(text));
+	answer(r->conn, status, "application/json", text, n);
 	return 0;
 }
 
@@ -156,13 +174,12 @@ reply_error(struct api_request *r, int status, const char *id, const char *messa
 {
 	static const char fallback[] =
 		"{\"id\":\"internal_server_error\",\"message\":\"Out of memory.\"}";
-	json_t *body = json_pack("{s:s, s:o}", "id", id, "message", json_safe(message));
-	AUTO_FREE char *text = NULL;
+	size_t n;
+	AUTO_FREE char *text =
+		text_of(json_pack("{s:s, s:o}", "id", id, "message", json_safe(message)), &n);
 
-	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	json_decref(body);
 	if (text)
-		answer(r->conn, status, "application/json", text, strlen(text));
+		answer(r->conn, status, "application/json", text, n);
 	else
 		answer(r->conn, 500, "application/json", fallback, sizeof(fallback) - 1);
 	return 0;
@@ -449,13 +466,17 @@ dispatch(struct api_conn *conn)
 	struct api_request *r = &conn->request;
 	json_error_t why;
 	struct err err;
+	bool is_empty;
 
 	json_decref(r->body);
-	r->body = conn->body.len > 0 ? json_loadb(conn->body.data, conn->body.len,
-						  JSON_REJECT_DUPLICATES, &why)
-				     : json_object();
+	is_empty = conn->body.len == 0;
+	r->body = is_empty ? json_object()
+			   : json_loadb(conn->body.data, conn->body.len, JSON_REJECT_DUPLICATES,
+					&why);
 	buf_done(&conn->body);
-	if (!r->body) {
+	if (!r->body && (is_empty || json_error_code(&why) == json_error_out_of_memory)) {
+		(void)reply_error(r, 500, "internal_server_error", "Out of memory.");
+	} else if (!r->body) {
 		(void)err_say(&err, 0, "The body is not JSON: %s (line %d, column %d).", why.text,
 			      why.line, why.column);
 		(void)reply_error(r, 400, "bad_request", err.text);

@@ -59,9 +59,9 @@ api_domains_list(struct api_request *r, struct err *err)
 	if (code < 0)
 		return code;
 	list = json_array();
-	(void)json_array_append_new(list, json_of_own(r));
+	json_add(&list, json_of_own(r));
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(list, json_of_domain(r, &domains[i]));
+		json_add(&list, json_of_domain(r, &domains[i]));
 	return reply(r, 200, list);
 }
 
@@ -147,9 +147,8 @@ api_buildpacks_list(struct api_request *r, struct err *err)
 		return code;
 	list = json_array();
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(
-			list, json_pack("{s:i, s:{s:s, s:s}}", "ordinal", (int)i, "buildpack",
-					"url", buildpacks[i].name, "name", buildpacks[i].name));
+		json_add(&list, json_pack("{s:i, s:{s:s, s:s}}", "ordinal", (int)i, "buildpack",
+					  "url", buildpacks[i].name, "name", buildpacks[i].name));
 	return reply(r, 200, list);
 }
 

@@ -57,7 +57,7 @@ add_instance(void *user, const struct instance_view *view)
 {
 	struct listing *listing = user;
 
-	(void)json_array_append_new(listing->rows, json_of_instance(listing->r, view));
+	json_add(&listing->rows, json_of_instance(listing->r, view));
 }
 
 int

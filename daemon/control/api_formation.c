@@ -84,7 +84,7 @@ reply_formation(struct api_request *r, const char *type, struct err *err)
 	}
 	list = json_array();
 	for (size_t i = 0; i < f.n_rows; i++)
-		(void)json_array_append_new(list, json_of_row(r, &f, i));
+		json_add(&list, json_of_row(r, &f, i));
 	return reply(r, 200, list);
 }
 

@@ -58,12 +58,11 @@ api_users_list(struct api_request *r, struct err *err)
 
 		if (!admin && strcmp(users[i].name, r->user) != 0)
 			continue;
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id",
-					ident_text(IDENT_USER, 0, (uint64_t)users[i].id, id),
-					"email", users[i].name, "name", users[i].name, "role",
-					right_name(users[i].right), "created_at",
-					json_time(users[i].created_ms)));
+		json_add(&list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id",
+					  ident_text(IDENT_USER, 0, (uint64_t)users[i].id, id),
+					  "email", users[i].name, "name", users[i].name, "role",
+					  right_name(users[i].right), "created_at",
+					  json_time(users[i].created_ms)));
 	}
 	return reply(r, 200, list);
 }
@@ -104,7 +103,7 @@ api_keys_list(struct api_request *r, struct err *err)
 		if (!admin && strcmp(keys[i].user, r->user) != 0)
 			continue;
 		code = access_right(r->store, keys[i].user, 0, &right, err);
-		(void)json_array_append_new(list, json_of_key(&keys[i], right));
+		json_add(&list, json_of_key(&keys[i], right));
 	}
 	if (code < 0) {
 		json_decref(list);
@@ -274,7 +273,7 @@ api_collaborators_list(struct api_request *r, struct err *err)
 		return code;
 	out = json_array();
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(out, json_of_access(r, &list[i]));
+		json_add(&out, json_of_access(r, &list[i]));
 	return reply(r, 200, out);
 }
 

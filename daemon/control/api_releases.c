@@ -114,26 +114,27 @@ api_releases_list(struct api_request *r, struct err *err)
 	AUTO_FREE struct release *releases = NULL;
 	struct page page;
 	json_t *list, *one;
-	size_t n;
+	size_t n, n_shown;
 	int code = read_range(r, &page, err);
 
-	/* One more than asked for tells whether there are more. */
+	/* One more than asked for tells whether there are more. The newest ones in ascending order
+	 * are read from the end. */
 	if (code == 0)
 		code = releases_list(r->store, r->app.id, 0, 0, page.is_desc || page.is_newest,
 				     page.max + 1, &releases, &n, err);
 	if (code < 0)
 		return code;
 	list = json_array();
-	for (size_t i = 0; i < n && i < page.max; i++) {
-		code = json_of_release(r, &releases[i], &one, err);
+	n_shown = n < page.max ? n : page.max;
+	for (size_t i = 0; i < n_shown; i++) {
+		size_t at = page.is_newest ? n_shown - 1 - i : i;
+
+		code = json_of_release(r, &releases[at], &one, err);
 		if (code < 0) {
 			json_decref(list);
 			return code;
 		}
-		if (page.is_newest)
-			(void)json_array_insert_new(list, 0, one);
-		else
-			(void)json_array_append_new(list, one);
+		json_add(&list, one);
 	}
 	return reply(r, n > page.max ? 206 : 200, list);
 }

@@ -37,6 +37,29 @@ reply_failure(struct api_request *r, int code, const struct err *err)
 	}
 }
 
+void
+json_add(json_t **list, json_t *value)
+{
+	if (*list && json_array_append_new(*list, value) == 0)
+		return;
+	/* Without a list the value was not taken. */
+	if (!*list)
+		json_decref(value);
+	json_decref(*list);
+	*list = NULL;
+}
+
+void
+json_put(json_t **object, const char *key, json_t *value)
+{
+	if (*object && json_object_set_new(*object, key, value) == 0)
+		return;
+	if (!*object)
+		json_decref(value);
+	json_decref(*object);
+	*object = NULL;
+}
+
 /* The length of the UTF-8 character at `s`, 0 when there is none. */
 static size_t
 utf8_length(const char *s)

@@ -72,6 +72,10 @@ void api_hold(struct api_request *r, uint64_t ticket);
 
 /* ---- JSON -------------------------------------------------------------------------------- */
 
+/* Append to a list, set a member; they take `value`. Without memory *list or *object is released
+ * and NULL from then on, which reply answers as a 500: nothing is left out silently. */
+void json_add(json_t **list, json_t *value);
+void json_put(json_t **object, const char *key, json_t *value);
 /* A text that may hold anything (a Procfile's command, a sentence that quotes): what is not UTF-8
  * shows as U+FFFD. */
 json_t *json_safe(const char *text);

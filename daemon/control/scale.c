@@ -164,7 +164,7 @@ scale_preview(struct store *store, int64_t app_id, uint32_t slug, struct scale *
 {
 	AUTO_FREE struct scale *before = NULL, *after = NULL;
 	AUTO_FREE struct process_type *types = NULL;
-	size_t n_before, n_types, count = 0;
+	size_t n_before = 0, n_types = 0, count = 0;
 	int code;
 
 	*list = NULL;
