@@ -106,6 +106,14 @@ on_public_key(ssh_session ssh, const char *user, struct ssh_key_struct *key, cha
 	return ret == 1 ? SSH_AUTH_SUCCESS : SSH_AUTH_DENIED;
 }
 
+static ssh_channel
+on_open(ssh_session ssh, void *userdata)
+{
+	struct auth *auth = userdata;
+
+	return auth->is_done ? auth->open_channel(ssh, auth->user) : NULL;
+}
+
 /* Something was wrong with every key. OpenSSH prints a banner as it is. */
 static void
 tell(struct auth *auth)
@@ -161,9 +169,11 @@ auth_init(struct auth *auth, ssh_session ssh, int control_fd,
 	auth->ssh = ssh;
 	auth->control_fd = control_fd;
 	ssh_callbacks_init(&auth->callbacks);
-	auth->callbacks.userdata = user;
+	auth->open_channel = open_channel;
+	auth->user = user;
+	auth->callbacks.userdata = auth;
 	auth->callbacks.auth_pubkey_function = on_public_key;
-	auth->callbacks.channel_open_request_session_function = open_channel;
+	auth->callbacks.channel_open_request_session_function = on_open;
 	(void)ssh_set_server_callbacks(ssh, &auth->callbacks);
 	ssh_set_auth_methods(ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE);
 }

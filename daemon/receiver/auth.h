@@ -15,6 +15,8 @@ struct auth {
 	int control_fd;
 	ssh_session ssh;
 	struct ssh_server_callbacks_struct callbacks;
+	ssh_channel_open_request_session_callback open_channel;
+	void *user; /* open_channel's */
 	unsigned n_offered;
 	char fingerprint[80]; /* of the key offered last */
 	bool was_told;	      /* the client got its sentence */
@@ -23,7 +25,8 @@ struct auth {
 	const char *give_up; /* the connection is to end with this sentence */
 };
 
-/* Prepares `ssh` for logins; `auth` must outlive it. */
+/* Prepares `ssh` for logins; `auth` must outlive it. Once somebody is logged in, open_channel is
+ * called with `user` for every session channel. */
 void auth_init(struct auth *auth, ssh_session ssh, int control_fd,
 	       ssh_channel_open_request_session_callback open_channel, void *user);
 /* Looks at a message libssh has no callback for. True when it was the client's last way to log

@@ -362,6 +362,16 @@ left(struct stream *st)
 }
 
 static void
+unread(struct stream *st)
+{
+	/* The client of a push only ever goes altogether. */
+	if (!is_push(st)) {
+		outlet_close(&st->out);
+		outlet_close(&st->err);
+	}
+}
+
+static void
 ignore_signal(struct stream *st, int signal)
 {
 	(void)st;
@@ -410,6 +420,7 @@ static const struct stream_service git_service = {
 	.ended = ended,
 	.signalled = ignore_signal,
 	.resized = ignore_resize,
+	.unread = unread,
 	.settle = settle,
 	.left = left,
 	.is_done = is_done,

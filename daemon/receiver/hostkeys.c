@@ -95,6 +95,9 @@ hostkeys_load(ssh_bind bind, struct err *err)
 		enum ssh_bind_options_e option;
 		const char *value;
 	} options[] = {
+		/* OpenSSH tells only its like that nobody reads its output any more, see session.c.
+		 */
+		{SSH_BIND_OPTIONS_BANNER, "OpenSSH-compatible_paas_" PAAS_VERSION},
 		{SSH_BIND_OPTIONS_KEY_EXCHANGE,
 		 "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
 		 "ecdh-sha2-nistp384,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512"},

@@ -292,6 +292,18 @@ left(struct stream *st)
 	}
 }
 
+/* As a pipe without a reader: the next write ends most programs. */
+static void
+unread(struct stream *st)
+{
+	const struct program *p = st->state;
+
+	if (p->master_fd < 0) {
+		outlet_drop(&st->out);
+		outlet_close(&st->out);
+	}
+}
+
 static void
 settle(struct stream *st)
 {
@@ -328,6 +340,7 @@ static const struct stream_service program_service = {
 	.ended = ended,
 	.signalled = signalled,
 	.resized = resized,
+	.unread = unread,
 	.settle = settle,
 	.left = left,
 	.is_done = is_done,

@@ -176,7 +176,28 @@ on_open(ssh_session ssh, void *userdata)
 	return st ? st->ssh : NULL;
 }
 
-/* What libssh has no callback for. 1: it answers with its refusal. */
+/*
+ * OpenSSH's "eow@openssh.com": its stdout was closed, as in `ssh HOST logs --tail | head`. libssh
+ * does not name requests it does not know, but this is the only one OpenSSH sends after
+ * the command.
+ */
+static void
+note_unread(struct session *s, ssh_message message)
+{
+	const char *client = ssh_get_clientbanner(s->ssh);
+	ssh_channel ssh = ssh_message_channel_request_channel(message);
+
+	if (!client || strncmp(client, "SSH-2.0-OpenSSH", strlen("SSH-2.0-OpenSSH")) != 0)
+		return;
+	for (struct stream *st = s->streams; st; st = st->next) {
+		if (st->ssh == ssh && st->request != STREAM_NOTHING) {
+			st->is_unread = true;
+			s->is_dirty = true;
+		}
+	}
+}
+
+/* What libssh has no callback for. 1: it answers with its refusal; 0: there is no answer. */
 static int
 on_message(ssh_session ssh, ssh_message message, void *userdata)
 {
@@ -185,9 +206,15 @@ on_message(ssh_session ssh, ssh_message message, void *userdata)
 	(void)ssh;
 	if (auth_message(&s->auth, message))
 		return 1;
+	if (ssh_message_type(message) == SSH_REQUEST_CHANNEL &&
+	    ssh_message_subtype(message) == SSH_CHANNEL_REQUEST_UNKNOWN)
+		note_unread(s, message);
 	/* Only a client without any command would never learn why its forward does not work. */
-	if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN && s->n_streams == 0)
+	if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN && s->n_streams == 0) {
 		s->give_up = "paas: ports are not forwarded here";
+		s->is_dirty = true;
+		return 0;
+	}
 	return 1;
 }
 
@@ -461,7 +488,7 @@ main(int argc, char **argv)
 	if (only_host_keys)
 		return make_host_keys();
 	if (begin(s, &err) < 0) {
-		log_line("%s", err.text);
+		log_line("%s: %s", s->address, err.text);
 		return 1;
 	}
 	settle(s);

@@ -13,7 +13,6 @@
 #include "daemon/receiver/sentence.h"
 #include "daemon/receiver/session.h"
 
-#define CARRY_MAX (32 * 1024)
 /* libssh lets a client send beyond its window (1.28 MB); we do not keep it. */
 #define BACKLOG_MAX (4 * 1024 * 1024)
 
@@ -225,7 +224,7 @@ stream_new(struct session *session)
 	st->session = session;
 	st->ticket = session->next_ticket++;
 	buf_init(&st->line, COMMAND_MAX_BYTES + 1);
-	buf_init(&st->carry, CARRY_MAX);
+	buf_init(&st->carry, BACKLOG_MAX);
 	inlet_init(&st->in);
 	outlet_init(&st->out);
 	outlet_init(&st->err);
@@ -364,7 +363,11 @@ start(struct stream *st)
 	stream_finish(st, 1);
 }
 
-/* Hands on what libssh keeps for us since nobody could take it. */
+/*
+ * Hands on what libssh keeps for us since nobody could take it. It is read out as a whole and only
+ * when all that was read before is gone: each read opens the client's window again, however
+ * much libssh still holds.
+ */
 static void
 pull(struct stream *st)
 {
@@ -376,9 +379,9 @@ pull(struct stream *st)
 			if (st->carry.len > 0)
 				return;
 		}
-		if (buf_reserve(&st->carry, CARRY_MAX) < 0)
-			return;
-		n = ssh_channel_read_nonblocking(st->ssh, st->carry.data, CARRY_MAX, 0);
+		n = ssh_channel_poll(st->ssh, 0);
+		if (n > 0 && buf_reserve(&st->carry, (size_t)n) == 0)
+			n = ssh_channel_read_nonblocking(st->ssh, st->carry.data, (uint32_t)n, 0);
 		if (n <= 0) {
 			st->has_backlog = false;
 			buf_done(&st->carry);
@@ -396,6 +399,9 @@ deliver(struct stream *st)
 		if (st->service)
 			st->service->resized(st);
 	}
+	if (st->is_unread && st->service)
+		st->service->unread(st);
+	st->is_unread = false;
 	while (st->signals) {
 		int number = __builtin_ctzll(st->signals);
 

@@ -30,6 +30,8 @@ struct stream_service {
 	void (*signalled)(struct stream *st, int signal);
 	/* columns and rows changed */
 	void (*resized)(struct stream *st);
+	/* The client will not look at any more output. */
+	void (*unread)(struct stream *st);
 	/* Once per turn, after the client's bytes and before its own go out. */
 	void (*settle)(struct stream *st);
 	/* The client closed the channel, or is gone altogether; st->ssh is no more. */
@@ -61,7 +63,7 @@ struct stream {
 	bool has_pty;
 	char term[64];
 	uint16_t columns, rows;
-	bool is_resized, has_eof, is_closed, has_backlog;
+	bool is_resized, has_eof, is_closed, is_unread, has_backlog;
 	uint64_t signals; /* a bit each */
 
 	bool is_started;

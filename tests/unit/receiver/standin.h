@@ -1,6 +1,6 @@
 /*
- * A platform around the receiver for its tests: a real paas-receiver on a loopback port, and in place
- * of paasd and control a process that knows one key, runs git without a sandbox, and plays
+ * A platform around the receiver for its tests: a real paas-receiver on a loopback port, and in
+ * place of paasd and control a process that knows one key, runs git without a sandbox, and plays
  * hooks' and API's other ends. What it does to a push depends on the app's name. Every step is a
  * line in DIR/events, which tests wait for.
  */
@@ -46,14 +46,15 @@ static struct {
 	int parent_fd; /* our copy of paasd's end, so that it stays open */
 } standin;
 
-/* ---- control's side, in a child ----------------------------------------------------------------- */
+/* ---- control's side, in a child -----------------------------------------------------------------
+ */
 
 struct standin_session {
 	int fd; /* -1: gone */
 	char app[40];
 	pid_t git_pid;
-	int git_fd; /* pidfd; -1: none */
-	int job_fd; /* the hook's other end; -1: none */
+	int git_fd;  /* pidfd; -1: none */
+	int job_fd;  /* the hook's other end; -1: none */
 	int held_fd; /* a transcript that waits for DIR/go; -1: none */
 };
 
@@ -137,10 +138,20 @@ standin_git(struct standin_session *s, struct msg *m)
 	(void)snprintf(repo, sizeof(repo), "%s.git", s->app);
 	(void)snprintf(env_protocol, sizeof(env_protocol), "GIT_PROTOCOL=%s", protocol);
 	assert_int_equal(msg_pair(job, false), 0);
-	const char *const receive[] = {"git", "-c", "core.hooksPath=../hooks", "-c",
-				       "receive.shallowUpdate=true", "-c",
-				       "receive.fsckObjects=true", "-c", "receive.unpackLimit=1",
-				       "-c", "safe.directory=*", "receive-pack", repo, NULL};
+	const char *const receive[] = {"git",
+				       "-c",
+				       "core.hooksPath=../hooks",
+				       "-c",
+				       "receive.shallowUpdate=true",
+				       "-c",
+				       "receive.fsckObjects=true",
+				       "-c",
+				       "receive.unpackLimit=1",
+				       "-c",
+				       "safe.directory=*",
+				       "receive-pack",
+				       repo,
+				       NULL};
 	const char *const upload[] = {"git", "-c", "safe.directory=*", "upload-pack", repo, NULL};
 	const char *const envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/", env_protocol,
 				    NULL};
@@ -246,7 +257,8 @@ standin_hook_message(struct standin_session *s)
 	}
 	(void)dprintf(fd, "-----> Building on the test stack\n");
 	if (strcmp(s->app, "escapes") == 0)
-		(void)dprintf(fd, "a\033[31mred\033[0m b\033]0;title\007c\x01 d\xc2\x9bJe \xc3\xa4\n");
+		(void)dprintf(fd,
+			      "a\033[31mred\033[0m b\033]0;title\007c\x01 d\xc2\x9bJe \xc3\xa4\n");
 	if (strcmp(s->app, "long") == 0) {
 		for (int i = 0; i < 2000; i++)
 			(void)dprintf(fd, "line %d of a long transcript\n", i);
@@ -347,7 +359,8 @@ standin_control(int parent_fd)
 	}
 }
 
-/* ---- the test's side -------------------------------------------------------------------------- */
+/* ---- the test's side --------------------------------------------------------------------------
+ */
 
 /* Runs a shell command with the output of both kinds in `out`; its exit status. */
 __attribute__((format(printf, 2, 3))) static int
@@ -367,7 +380,8 @@ run(struct buf *out, const char *fmt, ...)
 	if (pid == 0) {
 		(void)dup2(ends[1], 1);
 		(void)dup2(ends[1], 2);
-		(void)execl("/bin/bash", "bash", "-c", command, NULL);
+		(void)execlp("timeout", "timeout", "--foreground", "100", "bash", "-c", command,
+			     NULL);
 		_exit(127);
 	}
 	(void)close(ends[1]);
@@ -424,7 +438,8 @@ forget_events(void)
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "%s/events", standin.dir);
-	(void)truncate(path, 0);
+	if (truncate(path, 0) < 0 && errno != ENOENT)
+		fail_msg("cannot empty %s", path);
 }
 
 /* A file of the test's directory with these contents. */
@@ -496,14 +511,15 @@ standin_start(void **state)
 	assert_non_null(getcwd(top, sizeof(top)));
 	(void)snprintf(standin.libexec, sizeof(standin.libexec), "%s/%s/libexec/paas", top,
 		       build ? build : "build");
-	assert_int_equal(run(&out,
-			     "cd %s && %s/paas-session --host-keys && mkdir home hooks &&"
-			     " for k in known other third; do ssh-keygen -q -t ed25519 -N '' -C $k -f "
-			     "key_$k; done && ssh-keygen -q -t rsa -b 2048 -N '' -f key_rsa &&"
-			     " cat key_known.pub key_rsa.pub >known_key &&"
-			     " for h in pre-receive update; do ln -s %s/paas-hook hooks/$h; done",
-			     standin.dir, standin.libexec, standin.libexec),
-			 0);
+	assert_int_equal(
+		run(&out,
+		    "cd %s && %s/paas-session --host-keys && mkdir home hooks &&"
+		    " for k in known other third; do ssh-keygen -q -t ed25519 -N '' -C $k -f "
+		    "key_$k; done && ssh-keygen -q -t rsa -b 2048 -N '' -f key_rsa &&"
+		    " cat key_known.pub key_rsa.pub >known_key &&"
+		    " for h in pre-receive update; do ln -s %s/paas-hook hooks/$h; done",
+		    standin.dir, standin.libexec, standin.libexec),
+		0);
 	assert_int_equal(addr_parse("127.0.0.1:0", &addr, &err), 0);
 	listener_fd = addr_listen(&addr, 64, &err);
 	assert_true(listener_fd >= 0);
@@ -512,11 +528,12 @@ standin_start(void **state)
 	(void)snprintf(top, sizeof(top),
 		       "Host paas\nHostName 127.0.0.1\nPort %d\nUser paas\n"
 		       "IdentityFile %s/key_known\nIdentitiesOnly yes\n"
-		       "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n",
+		       "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n",
 		       standin.port, standin.dir);
 	put_file("ssh_config", top, 0600);
-	(void)snprintf(top, sizeof(top), "[user]\nname = T\nemail = t@example.org\n"
-					 "[init]\ndefaultBranch = master\n");
+	(void)snprintf(top, sizeof(top),
+		       "[user]\nname = T\nemail = t@example.org\n"
+		       "[init]\ndefaultBranch = master\n");
 	put_file("home/.gitconfig", top, 0600);
 	(void)snprintf(top, sizeof(top), "ssh -q -F %s/ssh_config", standin.dir);
 	(void)setenv("GIT_SSH_COMMAND", top, 1);
