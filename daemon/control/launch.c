@@ -14,6 +14,7 @@
 #define PATH_INSIDE "/usr/local/bin:/usr/bin:/bin"
 #define BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 #define BUILDER "/paas/bin/paas-build"
+#define REPOSITORY "/repo"
 
 enum {
 	WEIGHT_WEB = 200,
@@ -235,7 +236,7 @@ launch_git(const struct options *options, const char *app, uint32_t build_uid,
  */
 static const char repair_script[] =
 	"set -e\n"
-	"cd /repo\n"
+	"cd \"$3\"\n"
 	"for q in objects/incoming-* objects/tmp_objdir-incoming-*; do\n"
 	"\t[ -d \"$q\" ] || continue\n"
 	"\tmkdir -p objects/pack\n"
@@ -263,7 +264,8 @@ int
 launch_repair(const struct options *options, const char *app, uint32_t build_uid, const char *ref,
 	      const char *commit, struct sandbox_order *order, struct err *err)
 {
-	const char *const argv[] = {"/bin/sh", "-c", repair_script, "sh", ref, commit, NULL};
+	const char *const argv[] = {"/bin/sh", "-c",   repair_script, "sh",
+				    ref,       commit, REPOSITORY,    NULL};
 	struct env env;
 
 	order_git(options, app, build_uid, "repair", order);
