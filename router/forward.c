@@ -428,7 +428,11 @@ on_body(struct connection *c)
 	send_request(c);
 }
 
-/* Bytes after the request (the next one, or what a tunnel begins with), or the client's end. */
+/*
+ * Bytes after the request (the next one, or what a tunnel begins with), or the client's end. A
+ * client that shuts only its sending side looks like one that is gone, and is taken for that:
+ * apps learn at once when nobody waits any more, as they do behind nginx.
+ */
 static void
 on_early(struct connection *c)
 {

@@ -3,6 +3,7 @@
  * (and then n_active > 0), and holds its app. Hosts point at apps that are in the table.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,7 +230,7 @@ table_set_app(struct table *table, uint32_t id, const char *name, enum route_sta
 		b->is_routed = true;
 		memcpy(b->name, rows[i].name, sizeof(b->name));
 	}
-	(void)strncpy(app->name, name, sizeof(app->name) - 1);
+	(void)snprintf(app->name, sizeof(app->name), "%s", name);
 	app->state = state;
 	app->seen = table->reset;
 	app->backends = take_ptr(backends);

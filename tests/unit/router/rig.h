@@ -47,7 +47,8 @@ struct rig {
 };
 
 static struct rig rig;
-static rlim_t rig_max_fds; /* RLIMIT_NOFILE of the next worker; 0: as ours */
+static int rig_shared = -1; /* a listener for the next workers; -1: each makes its own */
+static rlim_t rig_max_fds;  /* RLIMIT_NOFILE of the next worker; 0: as ours */
 
 struct rig_backend {
 	uint64_t instance;
@@ -445,7 +446,7 @@ rig_start(const char *const *options)
 	rig.n_lines = rig.next_line = 0;
 	assert_int_equal(msg_pair(ends, false), 0);
 	assert_int_equal(addr_parse("127.0.0.1:0", &any, NULL), 0);
-	listener = addr_listen(&any, 1024, NULL);
+	listener = rig_shared >= 0 ? dup(rig_shared) : addr_listen(&any, 1024, NULL);
 	assert_true(listener >= 0);
 	assert_int_equal(addr_of_socket(listener, &bound), 0);
 	rig.port = addr_port(&bound);

@@ -359,6 +359,69 @@ test_stop_late(void **state)
 	close(app);
 }
 
+/* Two workers on one listener: a burst of connections is shared, none is lost when one ends. */
+static void
+test_two_workers(void **state)
+{
+	static struct rig first;
+	enum { N = 400 };
+	int clients[N], n_first = 0, n_second = 0;
+	struct addr any;
+	(void)state;
+
+	assert_int_equal(addr_parse("127.0.0.1:0", &any, NULL), 0);
+	rig_shared = addr_listen(&any, 1024, NULL);
+	assert_true(rig_shared >= 0);
+	rig_start(NULL);
+	rig_route(NULL, 0);
+	first = rig;
+	rig_start(NULL);
+	rig_route(NULL, 0);
+	for (int i = 0; i < N; i++) {
+		clients[i] = rig_connect();
+		send_get(clients[i], "hello.localhost");
+	}
+	for (int i = 0; i < N; i++) {
+		(void)rig_read_head(clients[i]);
+		(void)rig_read_to(clients[i], "web processes.\n");
+		close(clients[i]);
+	}
+	/* each logs what it answered */
+	while (n_first + n_second < N) {
+		struct pollfd p[2] = {{first.logs, POLLIN, 0}, {rig.logs, POLLIN, 0}};
+		struct msg m;
+
+		assert_true(poll(p, 2, RIG_WAIT_MS) > 0);
+		for (int i = 0; i < 2; i++) {
+			size_t n;
+
+			if (!p[i].revents)
+				continue;
+			assert_int_equal(msg_receive(p[i].fd, &m), 1);
+			while (m.in.at < m.in.end) {
+				char app[32];
+
+				wire_get_str(&m.in, app, sizeof(app));
+				(void)wire_get_u64(&m.in);
+				assert_non_null(wire_get_bytes(&m.in, &n));
+				*(i == 0 ? &n_first : &n_second) += 1;
+			}
+		}
+	}
+	if (n_first < N / 20 || n_second < N / 20)
+		fail_msg("%d and %d", n_first, n_second);
+	/* one stops; the other has all of what comes */
+	rig_stop();
+	rig = first;
+	for (int i = 0; i < 20; i++) {
+		clients[i] = rig_connect();
+		assert_string_equal(app_of(clients[i], "hello.localhost"), "hello");
+		close(clients[i]);
+	}
+	(void)close(rig_shared);
+	rig_shared = -1;
+}
+
 static const char *const quick_drain[] = {"--drain=200ms", NULL};
 
 int
@@ -371,6 +434,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reset, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_channel, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_logs_stuck, rig_setup, rig_teardown),
+		cmocka_unit_test_teardown(test_two_workers, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_stop, rig_setup, rig_teardown),
 		cmocka_unit_test_prestate_setup_teardown(test_stop_late, rig_setup, rig_teardown,
 							 (void *)(uintptr_t)quick_drain),
