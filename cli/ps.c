@@ -76,9 +76,11 @@ parse_scale(const char *word, struct err *err)
 			at--;
 		at = at > word ? at - 1 : NULL;
 	}
-	if (!at || at == word || !strchr("=+-", *at) || !at[1]) {
+	if (!at || at == word || !strchr("=+-", *at) || !at[1] ||
+	    at[1 + strspn(at + 1, "0123456789")]) {
 		(void)err_say(err, -EINVAL,
-			      "%s is no scale: write TYPE=N, TYPE+N or TYPE-N, for example web=3",
+			      "%s is no scale: write TYPE=N, TYPE+N or TYPE-N with a whole number, "
+			      "for example web=3",
 			      word);
 		return NULL;
 	}

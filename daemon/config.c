@@ -77,7 +77,7 @@ static const struct option_row rows[] = {
 	      "disk of one app's builds, the cache included"),
 	VALUE("build-time", "TIME", VALUE_TIME, build_time_ms, SECOND, 24 * HOUR, "15m",
 	      "after which a build is ended"),
-	VALUE("builds", "N", VALUE_NUMBER, builds, 1, 64, "1", "builds at the same time"),
+	VALUE("builds", "N", VALUE_NUMBER, builds, 1, 64, "2", "builds at the same time"),
 	TEXT("build-env", "K=V ...", build_env, "",
 	     "environment of every build: proxies, registries"),
 	VALUE("slug-size", "SIZE", VALUE_BYTES, slug_size, MIB, TIB, "500M", "of a packed slug"),
