@@ -224,7 +224,7 @@ test_drain(void **state)
 	close(app);
 }
 
-static const char *const quick_idle[] = {"--idle=150ms", NULL};
+static const char *const quick_idle[] = {"--idle=500ms", NULL};
 
 int
 main(void)
