@@ -234,12 +234,28 @@ test_missing_file(void **state)
 
 /* ---- documents ------------------------------------------------------------------------------ */
 
+/* "(512M)" at the end of a line of --help is in the manual's words about that key. */
+static void
+check_default(const char *item, const char *line)
+{
+	const char *open = strrchr(line, '('), *end = strstr(item, "\n.It "), *found;
+	char value[64];
+
+	if (!open || line[strlen(line) - 1] != ')')
+		return;
+	(void)snprintf(value, sizeof(value), "%.*s", (int)strcspn(open + 1, ")"), open + 1);
+	found = strstr(item, value);
+	if (!found || (end && found > end))
+		fail_msg("paas.conf(5) has another default than %s", line);
+}
+
 /* Every key of --help has its place in paas.conf(5), and none is there that is no key. */
 static void
 test_manual_page(void **state)
 {
 	AUTO_BUF struct buf manual;
 	char *help = NULL, *line, *rest;
+	const char *at;
 	size_t n = 0, n_keys = 0, n_items = 0;
 	FILE *out = open_memstream(&help, &n);
 
@@ -262,8 +278,10 @@ test_manual_page(void **state)
 		    strcmp(item, "\n.It Ic self-test\n") == 0)
 			continue;
 		n_keys++;
-		if (!strstr(buf_text(&manual), item))
+		at = strstr(buf_text(&manual), item);
+		if (!at)
 			fail_msg("paas.conf(5) does not describe %.*s", len, line + 4);
+		check_default(at + 1, line);
 	}
 	for (const char *p = buf_text(&manual); (p = strstr(p, "\n.It Ic ")); p++)
 		n_items++;
