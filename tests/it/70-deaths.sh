@@ -43,7 +43,10 @@ like "and no request failed" "$(cat "$T/hammered")" "^0 of"
 check "both are up as control sees it" eventually 10 up
 
 check "config set" "$paas" config set ACK=1 -a alive
-before=$(eventually 20 up && pids)
+# The instances of the release before have their time to end; then two are left.
+settled() { up && [[ $(for d in /sys/fs/cgroup{,/unified}/paas-"$name"/app.*; do [[ -d $d ]] && echo "$d"; done | wc -l) == 2 ]]; }
+check "the new release has replaced the old" eventually 40 settled
+before=$(pids)
 
 # ---- paasd itself
 rm "$T/stop"
