@@ -47,8 +47,9 @@ struct rig {
 };
 
 static struct rig rig;
-static int rig_shared = -1; /* a listener for the next workers; -1: each makes its own */
-static rlim_t rig_max_fds;  /* RLIMIT_NOFILE of the next worker; 0: as ours */
+static uint32_t rig_ipv4 = LOOPBACK; /* where all backends are */
+static int rig_shared = -1;	     /* a listener for the next workers; -1: each makes its own */
+static rlim_t rig_max_fds;	     /* RLIMIT_NOFILE of the next worker; 0: as ours */
 
 struct rig_backend {
 	uint64_t instance;
@@ -283,7 +284,7 @@ rig_route_app(uint32_t id, const char *name, enum route_state state,
 	wire_put_u16(&m.out, (uint16_t)n);
 	for (size_t i = 0; i < n; i++) {
 		wire_put_u64(&m.out, backends[i].instance);
-		wire_put_u32(&m.out, LOOPBACK);
+		wire_put_u32(&m.out, rig_ipv4);
 		wire_put_u16(&m.out, backends[i].port);
 		wire_put_str(&m.out, backends[i].name);
 	}

@@ -532,7 +532,7 @@ setup_few_fds(void **state)
 }
 
 static const char *const short_times[] = {
-	"--first-byte=150ms", "--idle=200ms",	"--head=250ms", "--keep-alive=1s",
+	"--first-byte=500ms", "--idle=500ms",	"--head=500ms", "--keep-alive=1s",
 	"--connect=300ms",    "--linger=100ms", "--pool=100ms", NULL};
 static const char *const quick_connect[] = {"--connect=300ms", NULL};
 static const char *const quick_pool[] = {"--pool=100ms", NULL};
