@@ -22,22 +22,20 @@ compile() { (cd "$app" && HOME=$T/home TMPDIR=$T "$pack/bin/compile" "$app" "$T/
 release() { "$pack/bin/release" "$app"; }
 # The app as it runs: moved to where HOME is, its profile sourced; prints what / answers
 answer() { # COMMAND
-	local port out
+	local port pid
 	port=$((20000 + RANDOM % 10000))
 	rm -rf "$T/home" && cp -a "$app" "$T/home"
-	(
-		export HOME=$T/home PORT=$port
+	# A session of its own, since npm does not pass the signal on.
+	HOME=$T/home PORT=$port setsid bash -c '
 		cd "$HOME" || exit
 		for f in .profile.d/*.sh; do
-			# shellcheck disable=SC1090
 			[[ ! -f $f ]] || . "$f"
 		done
-		eval "exec $1" >"$T/run.log" 2>&1
-	) &
-	local pid=$!
+		eval "exec $1"' bash "$1" >"$T/run.log" 2>&1 &
+	pid=$!
 	eventually 20 curl -sf -o /dev/null "http://127.0.0.1:$port/" || cat "$T/run.log"
 	curl -s "http://127.0.0.1:$port/"
-	kill "$pid"
+	kill -KILL -- "-$pid"
 	wait "$pid" 2>/dev/null
 }
 # A PATH with the usual tools, but without some

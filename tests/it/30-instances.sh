@@ -22,7 +22,7 @@ script() {
 state() { "$paas" ps -a "$1" --json | jq -r ".[] | select(.name == \"$2\") | .state"; }
 reason() { "$paas" ps -a "$1" --json | jq -r ".[] | select(.name == \"$2\") | .exit.reason"; }
 has_state() { [[ $(state "$1" "$2") == "$3" ]]; }
-logged() { "$paas" logs -a "$1" -n 500 | grep -qE "$2"; }
+logged() { "$paas" logs -a "$1" -n 500 | grep -E "$2" >/dev/null; }
 
 script facts <<'EOF'
 {
@@ -188,7 +188,7 @@ is "run: the exit code" "$?" 7
 is "run: standard input" "$(printf 'one\ntwo\n' | "$paas" run -a facts --no-tty wc -l)" 2
 is "run: standard error is its own stream" "$("$paas" run -a facts --no-tty "echo err >&2; echo out" </dev/null 2>/dev/null)" out
 like "run: config and name" "$("$paas" run -a facts --no-tty 'echo $DYNO $HOME $PORT.' </dev/null)" "^run\.[0-9]+ /app \.$"
-is "run: over ssh with a terminal" "$(script -qec "ssh -t -F $T/ssh.me -p $ssh_port paas@$ssh_host run -a facts -- \"'tty >/dev/null && stty size >/dev/null && echo is-a-tty; exit 5'\"; echo code=\$?" /dev/null </dev/null | tr -d '\r\b^@D' | grep -v '^Connection' | xargs)" "is-a-tty code=5"
+is "run: over ssh with a terminal" "$(command script -qec "ssh -t -F $T/ssh.me -p $ssh_port paas@$ssh_host run -a facts -- \"'tty >/dev/null && stty size >/dev/null && echo is-a-tty; exit 5'\"; echo code=\$?" /dev/null </dev/null | tr -d '\r\b^@D' | grep -v '^Connection' | xargs)" "is-a-tty code=5"
 out=$("$paas" run:detached -a facts 'echo detached says hi')
 like "run detached tells its name" "$out" "run\.[0-9]+"
 check "its output is in the log" eventually 10 logged facts 'app\[run\.[0-9]+\]: detached says hi'

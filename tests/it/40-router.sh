@@ -84,10 +84,9 @@ is "other methods" "$(get node /echo -X PURGE -d x)" x
 is "100-continue" "$(head -c 100000 /dev/zero | tr '\0' c | get node /echo -H 'Expect: 100-continue' --expect100-timeout 10 --data-binary @- | wc -c)" 100000
 is "refused before the body" "$(get node /echo -H 'Expect: 100-continue' -H 'X-Refuse: 1' --expect100-timeout 10 -d x)" no
 head -c 100000000 /dev/urandom >"$T/upload"
-is "100 MB up, byte by byte" "$(get node /sum -T "$T/upload" -X POST | cut -d' ' -f1)" "$(sha256sum "$T/upload" | cut -d' ' -f1)"
+is "100 MB up, byte by byte" "$(get node /sum -T "$T/upload" -X POST -H Expect: | cut -d' ' -f1)" "$(sha256sum "$T/upload" | cut -d' ' -f1)"
 is "200 MB down" "$(get node /big | wc -c)" 200000000
-is "two requests, one connection" "$(curl -s -H 'Host: node.localhost' "http://$http/length" "http://$http/length" -w '%{num_connects} ' | tr -d 12345 | xargs)" "1 0" 2>/dev/null ||
-	is "keep-alive" "$(curl -s -o /dev/null -o /dev/null -w '%{num_connects} ' -H 'Host: node.localhost' "http://$http/length" "http://$http/length")" "1 0 "
+is "two requests, one connection" "$(curl -s -o /dev/null -o /dev/null -w '%{num_connects} ' -H 'Host: node.localhost' "http://$http/length" "http://$http/length")" "1 0 "
 
 # ---- upgrades
 exec {ws}<>"/dev/tcp/${http%:*}/${http##*:}"
@@ -142,7 +141,7 @@ done = function(s, l, r)
    io.write(string.format("bad=%d requests=%d\n", s.errors.connect + s.errors.read + s.errors.write + s.errors.status + s.errors.timeout, s.requests))
 end
 EOF
-wrk -t1 -c16 -d40s -s "$T/load.lua" "http://$http/" >"$T/load" 2>&1 &
+wrk -t1 -c16 -d20s -s "$T/load.lua" "http://$http/" >"$T/load" 2>&1 &
 load=$!
 echo >>"$T/node/server.js"
 commit node two

@@ -82,9 +82,10 @@ check "domains remove" "$paas" domains remove www.example.org -a shop
 is "and it does not answer there" "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: www.example.org' "http://$http/")" 404
 
 # ---- roles
-check "access add" "$paas" access add ci --role read -a other
 check "a reader" "$paas" keys add reader "$T/key.reader.pub" --role read
-like "access" "$("$paas" access -a other)" "ci +read"
+check "access add" "$paas" access add reader --role deploy -a other
+like "access" "$("$paas" access -a other)" "reader +deploy"
+check "which counts on that app" on reader config set X=1 -a other
 like "a reader sees" "$(on reader apps)" "shop"
 refused "but does not scale" "." on reader scale web=2 -a shop
 refused "nor push" "." push reader shop
