@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -21,6 +22,11 @@
 #include "daemon/supervisor/image.h"
 
 #define LOOP_TRIES 64
+#define NOBODY "65534"
+/* Documentation/admin-guide/devices.txt */
+#define MISC_MAJOR 10
+#define LOOP_MINOR 237
+#define LOOP_MAJOR_NUMBER 7
 
 static void
 file_name(const struct image *image, char *out, size_t cap)
@@ -52,36 +58,29 @@ image_is_there(const struct image *image)
 static int
 run_mke2fs(const struct image *image, const char *path, struct err *err)
 {
-	char owner[96], blocks[32];
+	char extended[96], blocks[32];
+	/* Package managers make many small files. What is reserved lets a new instance start
+	 * beside one that has filled the disk. */
 	const char *argv[] = {
 		"mke2fs",
-		"-q",
-		"-F",
-		"-t",
-		"ext4",
-		"-b",
-		"4096",
-		"-m",
-		"0",
+		"-qF",
+		"-text4",
+		"-b4096",
+		"-i8192",
+		image->is_kept ? "-m0" : "-m1",
+		image->is_kept ? "-O^resize_inode" : "-O^resize_inode,^has_journal",
 		"-E",
-		owner,
-		"-O",
-		"^resize_inode,^has_journal",
+		extended,
 		path,
 		blocks,
 		NULL,
 	};
-	const char *kept_argv[] = {
-		"mke2fs",	 "-q", "-F",	 "-t", "ext4", "-b",
-		"4096",		 "-m", "0",	 "-E", owner,  "-O",
-		"^resize_inode", "-J", "size=4", path, blocks, NULL,
-	};
 
-	(void)snprintf(owner, sizeof(owner),
+	(void)snprintf(extended, sizeof(extended),
 		       "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=%u:%u",
 		       image->owner, image->owner);
 	(void)snprintf(blocks, sizeof(blocks), "%" PRIu64, image->bytes / 4096);
-	return chore_execute(image->is_kept ? kept_argv : argv, NULL, NULL, err);
+	return chore_execute(argv, NULL, NULL, err);
 }
 
 int
@@ -105,11 +104,22 @@ image_make(const struct image *image, struct err *err)
 	return run_mke2fs(image, path, err);
 }
 
+/* /dev may not be the kernel's own devtmpfs, and opening the node is what loads the driver. */
+static int
+open_node(const char *path, mode_t type, unsigned major, unsigned minor)
+{
+	int fd;
+
+	(void)mknod(path, type | 0600, makedev(major, minor));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* A loop device for `fd`, open: closing it without a mount gives it back. The fd or -errno. */
 static int
 attach_loop(int fd, char path[32], struct err *err)
 {
-	AUTO_FD int control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	AUTO_FD int control_fd = open_node("/dev/loop-control", S_IFCHR, MISC_MAJOR, LOOP_MINOR);
 	struct loop_config config = {
 		.fd = (uint32_t)fd,
 		.block_size = 4096,
@@ -117,7 +127,7 @@ attach_loop(int fd, char path[32], struct err *err)
 	};
 
 	if (control_fd < 0)
-		return err_set(err, -errno, "open /dev/loop-control");
+		return err_set(err, control_fd, "open /dev/loop-control");
 	for (int i = 0; i < LOOP_TRIES; i++) {
 		int n = ioctl(control_fd, LOOP_CTL_GET_FREE);
 		AUTO_FD int loop_fd = -1;
@@ -125,11 +135,9 @@ attach_loop(int fd, char path[32], struct err *err)
 		if (n < 0)
 			return err_set(err, -errno, "find a free loop device");
 		(void)snprintf(path, 32, "/dev/loop%d", n);
-		/* /dev may not be the kernel's own devtmpfs. */
-		(void)mknod(path, S_IFBLK | 0600, (dev_t)((7U << 8) | (unsigned)n));
-		loop_fd = open(path, O_RDWR | O_CLOEXEC);
+		loop_fd = open_node(path, S_IFBLK, LOOP_MAJOR_NUMBER, (unsigned)n);
 		if (loop_fd < 0)
-			return err_set(err, -errno, "open %s", path);
+			return err_set(err, loop_fd, "open %s", path);
 		if (ioctl(loop_fd, LOOP_CONFIGURE, &config) == 0)
 			return take_fd(&loop_fd);
 		/* Somebody else was quicker. */
@@ -147,7 +155,9 @@ mount_device(const char *device, const struct image *image, int dir_fd, struct e
 
 	if (fs_fd < 0)
 		return err_set(err, -errno, "this kernel has no ext4");
+	/* Overlays write as root, but without CAP_SYS_RESOURCE: the reserve is not theirs. */
 	if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||
+	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, "resuid", NOBODY, 0) < 0 ||
 	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_set(err, -errno, "mount the disk of %s", image->name);
 	mount_fd = (int)syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC,

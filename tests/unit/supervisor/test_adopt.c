@@ -1,19 +1,22 @@
 /* What a killed paasd leaves behind is taken over by the next one. */
 #include "tests/unit/supervisor/world.h"
 
+#include <poll.h>
+
 /*
- * Runs a supervisor in a process of its own until `until` was reported of its sandbox, then
- * kills that process. The sandbox's id.
+ * Runs a supervisor in a process of its own until its sandbox runs and has printed something,
+ * then kills that process. The sandbox's id; *output_fd ends when its program does.
  */
 static uint64_t
-crash(struct world *w, enum sandbox_kind kind, const char *script, bool is_logged)
+crash(struct world *w, enum sandbox_kind kind, const char *script, int *output_fd)
 {
 	struct sandbox_order order = world_order(w, kind, 0);
-	int ends[2], status;
+	int ready[2], output[2], status, null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	char byte;
 	pid_t pid;
 
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -22,20 +25,34 @@ crash(struct world *w, enum sandbox_kind kind, const char *script, bool is_logge
 		world_create_app(w, "hello");
 		if (faccessat(w->state_fd, "slugs/hello/1", F_OK, 0) < 0)
 			world_create_slug(w, "hello");
-		w->has_logs = is_logged;
-		(void)world_start(w, &order, script, NULL, -1);
+		(void)world_start(w, &order, script, (const int[3]){null_fd, output[1], output[1]},
+				  -1);
 		(void)world_wait(w, MSG_SANDBOX_STARTED, order.id);
-		if (write(ends[1], "s", 1) != 1)
+		if (read(output[0], &byte, 1) != 1 || write(ready[1], "s", 1) != 1)
 			_exit(1);
 		for (;;)
 			(void)loop_turn(&w->loop, -1);
 	}
-	(void)close(ends[1]);
-	assert_int_equal(read(ends[0], &byte, 1), 1);
-	(void)close(ends[0]);
+	(void)close(null_fd);
+	(void)close(ready[1]);
+	(void)close(output[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	(void)close(ready[0]);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	*output_fd = output[0];
 	return order.id;
+}
+
+/* Waits for the program's end and closes. */
+static void
+wait_for_end(int output_fd)
+{
+	char text[256];
+
+	while (read(output_fd, text, sizeof(text)) > 0)
+		;
+	(void)close(output_fd);
 }
 
 static bool
@@ -56,11 +73,13 @@ static void
 a_running_sandbox_goes_on(void **state)
 {
 	struct world *w = world_new();
-	uint64_t id = crash(w, SANDBOX_APP,
-			    "echo x >/app/alive; trap 'exit 4' TERM; while :; do sleep "
-			    "0.02; done",
-			    false);
 	const struct report *r;
+	int output_fd;
+	uint64_t id =
+		crash(w, SANDBOX_APP,
+		      "trap 'cat /app/alive; exit 4' TERM; echo x >/app/alive; echo ready; while "
+		      ":; do sleep 0.02; done",
+		      &output_fd);
 
 	(void)state;
 	world_open_supervisor(w);
@@ -73,6 +92,7 @@ a_running_sandbox_goes_on(void **state)
 	r = world_wait(w, MSG_SANDBOX_EXITED, id);
 	assert_int_equal(r->status, 4 << 8);
 	assert_int_equal(r->limit_bytes, 256UL << 20);
+	wait_for_end(output_fd);
 	world_free(w);
 	assert_false(has_register_entry());
 }
@@ -81,17 +101,16 @@ static void
 an_exit_in_between_is_not_lost(void **state)
 {
 	struct world *w = world_new();
-	struct report *r;
-	uint64_t id = crash(w, SANDBOX_APP, "sleep 0.2; exit 6", false);
+	int output_fd;
+	uint64_t id = crash(w, SANDBOX_APP, "echo ready; sleep 0.2; exit 6", &output_fd);
 
 	(void)state;
-	/* Longer than the program runs: nobody is there to hear of its end. */
-	(void)usleep(400000);
+	/* Nobody is there to hear of its end. */
+	wait_for_end(output_fd);
 	world_open_supervisor(w);
 	supervisor_control_up(w->s);
 	assert_non_null(world_find(w, MSG_SANDBOX_FOUND, id));
-	r = world_wait(w, MSG_SANDBOX_EXITED, id);
-	assert_int_equal(r->status, 6 << 8);
+	assert_int_equal(world_wait(w, MSG_SANDBOX_EXITED, id)->status, 6 << 8);
 	world_free(w);
 }
 
@@ -100,21 +119,22 @@ an_exit_waits_for_control(void **state)
 {
 	struct world *w = world_new();
 	struct sandbox_order order = world_order(w, SANDBOX_APP, 0);
-	uint64_t end = world_now_ms() + WAIT_MS;
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), output[2];
 
 	(void)state;
 	world_open_supervisor(w);
 	supervisor_control_up(w->s);
 	world_create_app(w, "hello");
 	world_create_slug(w, "hello");
-	(void)world_start(w, &order, "sleep 0.1; exit 3", NULL, -1);
+	assert_int_equal(pipe2(output, O_CLOEXEC), 0);
+	(void)world_start(w, &order, "sleep 0.2; exit 3",
+			  (const int[3]){null_fd, output[1], null_fd}, -1);
+	(void)close(output[1]);
+	(void)close(null_fd);
 	(void)world_wait(w, MSG_SANDBOX_STARTED, order.id);
 	w->is_control_away = true;
 	supervisor_control_down(w->s);
-	/* Not even killing what waits for control makes the exit go away. */
-	while (world_now_ms() < end - WAIT_MS + 400)
-		assert_true(loop_turn(&w->loop, 50) >= 0);
-	world_simple(w, MSG_SANDBOX_KILL, order.id);
+	wait_for_end(output[0]);
 	for (int i = 0; i < 10; i++)
 		assert_true(loop_turn(&w->loop, 20) >= 0);
 	assert_int_equal(supervisor_count(w->s), 1);
@@ -130,10 +150,10 @@ static void
 a_killed_sandbox_is_cleaned_up(void **state)
 {
 	struct world *w = world_new();
-	uint64_t id = crash(w, SANDBOX_APP, "kill -STOP $$; sleep 1000", false);
 	char procs[256], path[512];
+	int output_fd, pid = 0;
+	uint64_t id = crash(w, SANDBOX_APP, "echo ready; sleep 1000", &output_fd);
 	FILE *f;
-	int pid = 0;
 
 	(void)state;
 	(void)snprintf(procs, sizeof(procs),
@@ -146,11 +166,13 @@ a_killed_sandbox_is_cleaned_up(void **state)
 		f = fopen(path, "r");
 	}
 	assert_non_null(f);
+	/* Init was first. */
 	assert_int_equal(fscanf(f, "%d", &pid), 1);
 	(void)fclose(f);
 	assert_int_equal(kill(pid, SIGKILL), 0);
+	wait_for_end(output_fd);
 	while (kill(pid, 0) == 0)
-		(void)usleep(1000);
+		(void)poll(NULL, 0, 1);
 	world_open_supervisor(w);
 	supervisor_control_up(w->s);
 	assert_null(world_find(w, MSG_SANDBOX_FOUND, id));
@@ -160,34 +182,14 @@ a_killed_sandbox_is_cleaned_up(void **state)
 }
 
 static void
-the_log_comes_back(void **state)
-{
-	struct world *w = world_new();
-	uint64_t id = crash(w, SANDBOX_APP, "while :; do echo tick; sleep 0.02; done", true);
-	struct msg m;
-
-	(void)state;
-	world_open_supervisor(w);
-	supervisor_control_up(w->s);
-	w->has_logs = true;
-	supervisor_logs_up(w->s);
-	assert_true(w->log_fd >= 0);
-	assert_int_equal(msg_receive(w->log_fd, &m), 1);
-	assert_int_equal(m.type, MSG_LOG_LINES);
-	msg_done(&m);
-	world_simple(w, MSG_SANDBOX_KILL, id);
-	(void)world_wait(w, MSG_SANDBOX_EXITED, id);
-	world_free(w);
-}
-
-static void
 builds_keep_their_disk(void **state)
 {
 	struct world *w = world_new();
-	uint64_t id = crash(w, SANDBOX_BUILD, "echo y >/disk/cached; while :; do sleep 0.02; done",
-			    false);
 	struct sandbox_order order;
 	char out[64];
+	int output_fd;
+	uint64_t id =
+		crash(w, SANDBOX_BUILD, "echo y >/disk/cached; echo ready; sleep 1000", &output_fd);
 
 	(void)state;
 	world_open_supervisor(w);
@@ -198,6 +200,7 @@ builds_keep_their_disk(void **state)
 	assert_string_equal(out, "y\n");
 	world_simple(w, MSG_SANDBOX_KILL, id);
 	(void)world_wait(w, MSG_SANDBOX_EXITED, id);
+	(void)close(output_fd);
 	world_free(w);
 }
 
@@ -241,7 +244,6 @@ main(void)
 		cmocka_unit_test(an_exit_in_between_is_not_lost),
 		cmocka_unit_test(an_exit_waits_for_control),
 		cmocka_unit_test(a_killed_sandbox_is_cleaned_up),
-		cmocka_unit_test(the_log_comes_back),
 		cmocka_unit_test(builds_keep_their_disk),
 		cmocka_unit_test(routers_are_found_again),
 	};
