@@ -98,8 +98,9 @@ static void
 disconnect(struct session *s)
 {
 	lose(s);
-	/* libssh only writes when its last poll said that it can. */
-	(void)ssh_event_dopoll(s->event, 0);
+	/* libssh only writes when its last poll said that it can, and takes one turn for each. */
+	for (int i = 0; i < 4 && ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING; i++)
+		(void)ssh_event_dopoll(s->event, 0);
 	(void)ssh_session_set_disconnect_message(s->ssh, s->give_up);
 	ssh_disconnect(s->ssh);
 	(void)shutdown(s->client_fd, SHUT_WR);
@@ -245,6 +246,25 @@ on_login_timeout(struct loop_timer *timer)
 	s->is_dirty = true;
 }
 
+static void
+on_no_departure(struct loop_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, login_timer);
+
+	s->give_up = "paas: the platform is restarting; try again in a moment";
+	s->is_dirty = true;
+}
+
+/* Without control nothing can begin here. A client that has just got its exit status goes by
+ * itself; to disconnect it at once would make it report that instead. */
+static void
+await_departure(struct session *s)
+{
+	if (s->login_timer.slot == 0 &&
+	    loop_timer_set(&s->loop, &s->login_timer, s->linger_ms, on_no_departure) < 0)
+		s->is_broken = true;
+}
+
 /* ---- a turn -------------------------------------------------------------------------------- */
 
 static void
@@ -277,8 +297,8 @@ settle(struct session *s)
 			begin_login(s);
 		if (s->auth.give_up)
 			s->give_up = s->auth.give_up;
-		if (s->is_control_gone && s->n_streams == 0)
-			s->give_up = "paas: the platform is restarting; try again in a moment";
+		if (s->is_control_gone && s->n_streams == 0 && !s->is_lost)
+			await_departure(s);
 		if (!s->is_lost && !is_connected(s)) {
 			lose(s);
 			hang_up(s);

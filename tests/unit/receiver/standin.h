@@ -46,8 +46,7 @@ static struct {
 	int parent_fd; /* our copy of paasd's end, so that it stays open */
 } standin;
 
-/* ---- control's side, in a child -----------------------------------------------------------------
- */
+/* ---- control's side, in a child ----------------------------------------------------------- */
 
 struct standin_session {
 	int fd; /* -1: gone */
@@ -131,6 +130,9 @@ standin_git(struct standin_session *s, struct msg *m)
 		(void)msg_send(s->fd, &refused);
 		return;
 	}
+	/* Its turn never comes. */
+	if (strcmp(s->app, "never") == 0)
+		return;
 	if (strcmp(s->app, "busy") == 0) {
 		standin_simple(s->fd, MSG_GIT_WAIT, 2);
 		standin_simple(s->fd, MSG_GIT_WAIT, 1);
@@ -359,8 +361,7 @@ standin_control(int parent_fd)
 	}
 }
 
-/* ---- the test's side --------------------------------------------------------------------------
- */
+/* ---- the test's side ---------------------------------------------------------------------- */
 
 /* Runs a shell command with the output of both kinds in `out`; its exit status. */
 __attribute__((format(printf, 2, 3))) static int
@@ -456,8 +457,9 @@ put_file(const char *name, const char *text, mode_t mode)
 	(void)close(fd);
 }
 
+/* With `through_us` the receiver starts this program as paas-session, which can add options. */
 static void
-standin_exec_receiver(int parent_fd, int listener_fd, const char *session_options)
+standin_exec_receiver(int parent_fd, int listener_fd, bool through_us)
 {
 	static const char *const argv[] = {"paas-receiver", NULL};
 	static const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
@@ -466,9 +468,9 @@ standin_exec_receiver(int parent_fd, int listener_fd, const char *session_option
 	int pid_fd;
 	struct err err;
 
-	(void)session_options;
 	(void)snprintf(path, sizeof(path), "%s/paas-session", standin.libexec);
-	session_fd = open(path, O_PATH | O_CLOEXEC);
+	put_file("session_path", path, 0600);
+	session_fd = open(through_us ? "/proc/self/exe" : path, O_PATH | O_CLOEXEC);
 	program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	cwd_fd = open(standin.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(session_fd >= 0 && program_fd >= 0 && cwd_fd >= 0);
@@ -492,6 +494,29 @@ standin_exec_receiver(int parent_fd, int listener_fd, const char *session_option
 	(void)close(session_fd);
 	(void)close(program_fd);
 	(void)close(cwd_fd);
+}
+
+/* As paas-session: the real one with the words of ./session_options. */
+static int
+standin_session_main(void)
+{
+	char path[600] = "", options[200] = "";
+	char *argv[8] = {NULL};
+	struct buf text;
+	int n = 1;
+
+	buf_init(&text, 1000);
+	if (file_read_at(AT_FDCWD, "session_path", &text) == 0)
+		(void)snprintf(path, sizeof(path), "%s", buf_text(&text));
+	buf_done(&text);
+	if (file_read_at(AT_FDCWD, "session_options", &text) == 0)
+		(void)snprintf(options, sizeof(options), "%s", buf_text(&text));
+	buf_done(&text);
+	argv[0] = path;
+	for (char *word = strtok(options, " "); word && n < 7; word = strtok(NULL, " "))
+		argv[n++] = word;
+	(void)execv(path, argv);
+	return 127;
 }
 
 static int
@@ -551,7 +576,7 @@ standin_start(void **state)
 		(void)close(listener_fd);
 		standin_control(ends[0]);
 	}
-	standin_exec_receiver(ends[1], listener_fd, NULL);
+	standin_exec_receiver(ends[1], listener_fd, true);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
 	(void)close(listener_fd);

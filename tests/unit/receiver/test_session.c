@@ -6,11 +6,18 @@
 
 static struct buf out;
 
+/* Runs a command line, which must end with this code; its output is in `out`. */
+#define assert_run(code, ...)                                                                      \
+	do {                                                                                       \
+		int code_ = run(&out, __VA_ARGS__);                                                \
+		if (code_ != (code))                                                               \
+			fail_msg("exit %d: %s", code_, buf_text(&out));                            \
+	} while (0)
+
 /* ssh with the options of this test's configuration */
 #define SSH "ssh -F %s/ssh_config "
 
-/* ---- as the program `paas` --------------------------------------------------------------------
- */
+/* ---- as the program `paas` ---------------------------------------------------------------- */
 
 static volatile sig_atomic_t resized;
 
@@ -108,16 +115,15 @@ program_main(int argc, char **argv)
 	return 0;
 }
 
-/* ---- login -------------------------------------------------------------------------------------
- */
+/* ---- login -------------------------------------------------------------------------------- */
 
 static void
 logs_in_with_a_known_key(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out, SSH "paas args hello", standin.dir), 0);
+	assert_run(0, SSH "paas args hello", standin.dir);
 	assert_says(&out, "[hello]");
-	assert_int_equal(run(&out, SSH "-i %s/key_rsa paas args rsa", standin.dir, standin.dir), 0);
+	assert_run(0, SSH "-i %s/key_rsa paas args rsa", standin.dir, standin.dir);
 	assert_says(&out, "[rsa]");
 }
 
@@ -125,12 +131,11 @@ static void
 finds_the_known_key_among_others(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out,
-			     "ssh -F /dev/null -o StrictHostKeyChecking=no -o "
-			     "UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -i "
-			     "%s/key_other -i %s/key_known -p %d paas@127.0.0.1 args several",
-			     standin.dir, standin.dir, standin.port),
-			 0);
+	assert_run(0,
+		   "ssh -F /dev/null -o StrictHostKeyChecking=no -o "
+		   "UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -i "
+		   "%s/key_other -i %s/key_known -p %d paas@127.0.0.1 args several",
+		   standin.dir, standin.dir, standin.port);
 	assert_says(&out, "[several]");
 	assert_silent(&out, "not known here");
 	assert_silent(&out, "keys add");
@@ -147,23 +152,22 @@ tells_a_stranger_what_to_do(void **state)
 
 	(void)state;
 	(void)snprintf(keys, sizeof(keys), "-i %s/key_other", standin.dir);
-	assert_int_equal(run(&out, stranger, keys, standin.port, "paas"), 255);
+	assert_run(255, stranger, keys, standin.port, "paas");
 	assert_says(&out, "paas: this key is not known here; ask the admin to run: paas keys add");
 	assert_says(&out, "Permission denied (publickey)");
 
 	/* A user name that nobody has: the same words. */
 	(void)snprintf(keys, sizeof(keys), "-i %s/key_known", standin.dir);
-	assert_int_equal(run(&out, stranger, keys, standin.port, "root"), 255);
+	assert_run(255, stranger, keys, standin.port, "root");
 	assert_says(&out, "paas: this key is not known here; ask the admin to run: paas keys add");
 	buf_init(&unknown_user, 1 << 16);
 	(void)snprintf(keys, sizeof(keys), "-i %s/key_other -i %s/key_third", standin.dir,
 		       standin.dir);
-	assert_int_equal(run(&out, stranger, keys, standin.port, "paas"), 255);
+	assert_run(255, stranger, keys, standin.port, "paas");
 	assert_says(&out, "paas: none of your 2 keys is known here");
 	buf_done(&unknown_user);
 
-	assert_int_equal(run(&out, stranger, "-o PubkeyAuthentication=no", standin.port, "paas"),
-			 255);
+	assert_run(255, stranger, "-o PubkeyAuthentication=no", standin.port, "paas");
 	assert_says(&out, "paas: your ssh offered no key");
 }
 
@@ -171,12 +175,11 @@ static void
 takes_no_password(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out,
-			     "ssh -v -F /dev/null -o StrictHostKeyChecking=no -o "
-			     "UserKnownHostsFile=/dev/null -o PreferredAuthentications=password "
-			     "-p %d paas@127.0.0.1 apps </dev/null",
-			     standin.port),
-			 255);
+	assert_run(255,
+		   "ssh -v -F /dev/null -o StrictHostKeyChecking=no -o "
+		   "UserKnownHostsFile=/dev/null -o PreferredAuthentications=password "
+		   "-p %d paas@127.0.0.1 apps </dev/null",
+		   standin.port);
 	assert_says(&out, "Permission denied (publickey,keyboard-interactive)");
 	assert_silent(&out, "Next authentication method: password");
 }
@@ -201,8 +204,7 @@ refuses_old_algorithms(void **state)
 		run(&out, SSH "-o HostKeyAlgorithms=rsa-sha2-256 paas args x", standin.dir), 0);
 }
 
-/* ---- commands
- * ------------------------------------------------------------------------------------ */
+/* ---- commands ----------------------------------------------------------------------------- */
 
 static void
 runs_the_program(void **state)
@@ -211,7 +213,7 @@ runs_the_program(void **state)
 	assert_int_equal(
 		run(&out, SSH "paas args \"'a  b' c\\\\ d \\$(id) \\\"e'f\\\"\"", standin.dir), 0);
 	assert_string_equal(buf_text(&out), "[a  b]\n[c d]\n[$(id)]\n[e'f]\n");
-	assert_int_equal(run(&out, "LC_TEST=1 " SSH "-o SendEnv=LC_TEST paas env", standin.dir), 0);
+	assert_run(0, "LC_TEST=1 " SSH "-o SendEnv=LC_TEST paas env", standin.dir);
 	assert_says(&out, "this is the API\n3 1 C.UTF-8 (no TERM) 0");
 }
 
@@ -219,11 +221,11 @@ static void
 passes_exit_codes_and_signals(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out, SSH "paas exit 3", standin.dir), 3);
+	assert_run(3, SSH "paas exit 3", standin.dir);
 	assert_says(&out, "to stderr");
 	assert_says(&out, "to stdout");
-	assert_int_equal(run(&out, SSH "paas die", standin.dir), 255);
-	assert_int_equal(run(&out, SSH "-o LogLevel=DEBUG1 paas die", standin.dir), 255);
+	assert_run(255, SSH "paas die", standin.dir);
+	assert_run(255, SSH "-o LogLevel=DEBUG1 paas die", standin.dir);
 	assert_says(&out, "exit-signal");
 }
 
@@ -238,23 +240,19 @@ copies_stdin_byte_for_byte(void **state)
 		    standin.dir),
 		0);
 	/* One that reads nothing does not hang the session. */
-	assert_int_equal(run(&out, "cd %s && ssh -F ssh_config paas exit 4 <bytes", standin.dir),
-			 4);
+	assert_run(4, "cd %s && ssh -F ssh_config paas exit 4 <bytes", standin.dir);
 }
 
 static void
 gives_a_terminal(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out,
-			     "script -qec 'stty cols 91 rows 33; TERM=xterm " SSH
-			     "-t paas tty' /dev/null",
-			     standin.dir),
-			 0);
+	assert_run(0, "script -qec 'stty cols 91 rows 33; TERM=xterm " SSH "-t paas tty' /dev/null",
+		   standin.dir);
 	assert_says(&out, "terminal 111 91x33");
-	assert_int_equal(run(&out, SSH "paas tty </dev/null", standin.dir), 0);
+	assert_run(0, SSH "paas tty </dev/null", standin.dir);
 	assert_says(&out, "terminal 000 0x0");
-	assert_int_equal(run(&out, "TERM=vt220 " SSH "-tt paas env </dev/null", standin.dir), 0);
+	assert_run(0, "TERM=vt220 " SSH "-tt paas env </dev/null", standin.dir);
 	assert_says(&out, "3 1 C.UTF-8 vt220 0");
 }
 
@@ -263,13 +261,12 @@ resizes_the_terminal(void **state)
 {
 	(void)state;
 	/* ssh asks its own terminal when it gets SIGWINCH. */
-	assert_int_equal(run(&out,
-			     "cd %s && rm -f sized; script -qec 'stty cols 80 rows 24; "
-			     "(for i in {1..400}; do [ -e sized ] && break; sleep 0.02; done; "
-			     "stty cols 100 rows 40) <$(tty) & ssh -F ssh_config -t paas size' "
-			     "/dev/null",
-			     standin.dir),
-			 0);
+	assert_run(0,
+		   "cd %s && rm -f sized; script -qec 'stty cols 80 rows 24; "
+		   "(for i in {1..400}; do [ -e sized ] && break; sleep 0.02; done; "
+		   "stty cols 100 rows 40) <$(tty) & ssh -F ssh_config -t paas size' "
+		   "/dev/null",
+		   standin.dir);
 	assert_says(&out, "terminal 111 80x24");
 	assert_says(&out, "terminal 111 100x40");
 }
@@ -279,16 +276,15 @@ hangs_up_when_the_client_goes(void **state)
 {
 	(void)state;
 	forget_events();
-	assert_int_equal(run(&out,
-			     "coproc c { exec " SSH "paas wait; }; read -r line <&${c[0]}; "
-			     "echo $line; kill $c_PID; wait $c_PID",
-			     standin.dir),
-			 255);
+	assert_run(255,
+		   "coproc c { exec " SSH "paas wait; }; read -r line <&${c[0]}; "
+		   "echo $line; kill $c_PID; wait $c_PID",
+		   standin.dir);
 	assert_says(&out, "waiting");
 	await_event("session ends");
 	/* A program whose output nobody takes is not a leak either. */
 	forget_events();
-	assert_int_equal(run(&out, SSH "paas flood | head -n 1 >/dev/null", standin.dir), 0);
+	assert_run(0, SSH "paas flood | head -n 1 >/dev/null", standin.dir);
 	await_event("session ends");
 }
 
@@ -296,13 +292,13 @@ static void
 refuses_what_is_no_command(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out, SSH "paas </dev/null", standin.dir), 1);
+	assert_run(1, SSH "paas </dev/null", standin.dir);
 	assert_says(&out, "paas: hello me, there is no shell here");
-	assert_int_equal(run(&out, SSH "-s paas sftp </dev/null", standin.dir), 1);
+	assert_run(1, SSH "-s paas sftp </dev/null", standin.dir);
 	assert_says(&out, "paas: there is no sftp here");
-	assert_int_equal(run(&out, SSH "paas \"args 'open\"", standin.dir), 1);
+	assert_run(1, SSH "paas \"args 'open\"", standin.dir);
 	assert_says(&out, "paas: a single quote is not closed");
-	assert_int_equal(run(&out, SSH "paas nosuch", standin.dir), 2);
+	assert_run(2, SSH "paas nosuch", standin.dir);
 }
 
 static void
@@ -310,15 +306,13 @@ forwards_nothing(void **state)
 {
 	(void)state;
 	/* A command works in spite of it. */
-	assert_int_equal(run(&out,
-			     SSH "-A -X -R 0:127.0.0.1:1 -L %s/forward:127.0.0.1:1 paas args x",
-			     standin.dir, standin.dir),
-			 0);
+	assert_run(0, SSH "-A -X -R 0:127.0.0.1:1 -L %s/forward:127.0.0.1:1 paas args x",
+		   standin.dir, standin.dir);
 	assert_says(&out, "[x]");
 	assert_int_equal(
 		run(&out, SSH "-o ExitOnForwardFailure=yes -N -R 0:127.0.0.1:1 paas", standin.dir),
 		255);
-	assert_int_equal(run(&out, SSH "-W 127.0.0.1:1 paas </dev/null", standin.dir), 255);
+	assert_run(255, SSH "-W 127.0.0.1:1 paas </dev/null", standin.dir);
 	assert_says(&out, "paas: ports are not forwarded here");
 }
 
@@ -326,12 +320,11 @@ static void
 serves_several_channels(void **state)
 {
 	(void)state;
-	assert_int_equal(run(&out,
-			     "cd %s && m='ssh -F ssh_config -o ControlPath=mux' && $m -o "
-			     "ControlMaster=yes -fN paas && for i in 1 2 3 4 5 6; do $m paas args "
-			     "n$i & done; wait; $m -O exit paas",
-			     standin.dir),
-			 0);
+	assert_run(0,
+		   "cd %s && m='ssh -F ssh_config -o ControlPath=mux' && $m -o "
+		   "ControlMaster=yes -fN paas && for i in 1 2 3 4 5 6; do $m paas args "
+		   "n$i & done; wait; $m -O exit paas",
+		   standin.dir);
 	for (int i = 1; i <= 6; i++) {
 		char text[8];
 
@@ -340,8 +333,7 @@ serves_several_channels(void **state)
 	}
 }
 
-/* ---- git
- * ------------------------------------------------------------------------------------------- */
+/* ---- git ---------------------------------------------------------------------------------- */
 
 /* A bare repository for the app and a clone-to-be with one commit beside it. */
 static void
@@ -362,7 +354,7 @@ pushes_and_clones(void **state)
 	(void)state;
 	make_app("hello");
 	forget_events();
-	assert_int_equal(run(&out, "cd %s/hello && git push platform master", standin.dir), 0);
+	assert_run(0, "cd %s/hello && git push platform master", standin.dir);
 	assert_says(&out, "remote: -----> Building on the test stack");
 	assert_says(&out, "[new branch]      master -> master");
 	assert_true(has_event("deploy hello refs/heads/master "));
@@ -376,7 +368,7 @@ pushes_and_clones(void **state)
 		    standin.dir),
 		0);
 	assert_true(has_event("open fetch hello version=2"));
-	assert_int_equal(run(&out, "cd %s/hello && git push platform master", standin.dir), 0);
+	assert_run(0, "cd %s/hello && git push platform master", standin.dir);
 	assert_says(&out, "Everything up-to-date");
 }
 
@@ -426,24 +418,21 @@ refuses_other_branches_early(void **state)
 	(void)state;
 	make_app("branch");
 	forget_events();
-	assert_int_equal(run(&out, "cd %s/branch && git push platform master:feature", standin.dir),
-			 1);
+	assert_run(1, "cd %s/branch && git push platform master:feature", standin.dir);
 	assert_says(&out, "remote: paas: only main and master deploy; to deploy feature use: git "
 			  "push platform feature:master");
 	assert_says(&out, "! [remote rejected] master -> feature (only main and master deploy)");
 	await_event("git done branch 0");
-	assert_int_equal(run(&out,
-			     "cd %s/branch && git push platform master && git push platform "
-			     ":master",
-			     standin.dir),
-			 1);
+	assert_run(1,
+		   "cd %s/branch && git push platform master && git push platform "
+		   ":master",
+		   standin.dir);
 	assert_says(&out, "remote: paas: master is not deleted");
 	assert_says(&out, "! [remote rejected] master (deleting is refused)");
-	assert_int_equal(run(&out,
-			     "cd %s/branch && git commit -q --allow-empty -m 2 && git push "
-			     "platform master:main master:master",
-			     standin.dir),
-			 1);
+	assert_run(1,
+		   "cd %s/branch && git commit -q --allow-empty -m 2 && git push "
+		   "platform master:main master:master",
+		   standin.dir);
 	assert_says(&out, "remote: paas: main and master both deploy this app");
 	assert_says(&out, "(push main or master, not both)");
 	assert_int_equal(
@@ -481,9 +470,9 @@ refuses_before_a_big_pack_travels(void **state)
 	assert_silent(&out, "hung up");
 	assert_silent(&out, "signal 13");
 	await_event("git done early 0");
-	assert_int_equal(run(&out, "du -sk %s/early.git | cut -f1", standin.dir), 0);
+	assert_run(0, "du -sk %s/early.git | cut -f1", standin.dir);
 	assert_true(atoi(buf_text(&out)) < 1000);
-	assert_int_equal(run(&out, "rm -rf %s/early %s/early.git", standin.dir, standin.dir), 0);
+	assert_run(0, "rm -rf %s/early %s/early.git", standin.dir, standin.dir);
 }
 
 static void
@@ -492,11 +481,10 @@ answers_several_refs_one_by_one(void **state)
 	(void)state;
 	make_app("several");
 	forget_events();
-	assert_int_equal(run(&out,
-			     "cd %s/several && git tag v1 && git push platform master "
-			     "master:feature v1",
-			     standin.dir),
-			 1);
+	assert_run(1,
+		   "cd %s/several && git tag v1 && git push platform master "
+		   "master:feature v1",
+		   standin.dir);
 	assert_says(&out, "[new branch]      master -> master");
 	assert_says(&out, "[new tag]         v1 -> v1");
 	assert_says(&out, "! [remote rejected] master -> feature (hook declined)");
@@ -508,11 +496,10 @@ answers_several_refs_one_by_one(void **state)
 		run(&out, "cd %s/several && git tag v2 && git push platform v2", standin.dir), 0);
 	assert_false(has_event("deploy"));
 	/* All or nothing is nothing, and nothing is built for it. */
-	assert_int_equal(run(&out,
-			     "cd %s/several && git commit -q --allow-empty -m 2 && git push "
-			     "--atomic platform master master:feature",
-			     standin.dir),
-			 1);
+	assert_run(1,
+		   "cd %s/several && git commit -q --allow-empty -m 2 && git push "
+		   "--atomic platform master master:feature",
+		   standin.dir);
 	assert_says(&out, "(atomic push failure)");
 	assert_false(has_event("deploy"));
 }
@@ -522,19 +509,18 @@ rejects_when_the_build_fails(void **state)
 {
 	(void)state;
 	make_app("fails");
-	assert_int_equal(run(&out, "cd %s/fails && git push platform master", standin.dir), 1);
+	assert_run(1, "cd %s/fails && git push platform master", standin.dir);
 	assert_says(&out, "remote: -----> Building");
 	assert_says(&out, "! [remote rejected] master -> master (pre-receive hook declined)");
 	make_app("crash");
-	assert_int_equal(run(&out, "cd %s/crash && git push platform master", standin.dir), 1);
+	assert_run(1, "cd %s/crash && git push platform master", standin.dir);
 	assert_says(&out,
 		    "remote:  !     The platform was restarted during this push; push again.");
 	make_app("escapes");
-	assert_int_equal(run(&out, "cd %s/escapes && git push platform master 2>&1", standin.dir),
-			 0);
+	assert_run(0, "cd %s/escapes && git push platform master 2>&1", standin.dir);
 	assert_says(&out, "remote: ared bc de \xc3\xa4");
 	make_app("long");
-	assert_int_equal(run(&out, "cd %s/long && git push platform master", standin.dir), 0);
+	assert_run(0, "cd %s/long && git push platform master", standin.dir);
 	assert_says(&out, "remote: line 1999 of a long transcript");
 }
 
@@ -543,10 +529,10 @@ says_what_control_says(void **state)
 {
 	(void)state;
 	make_app("refused");
-	assert_int_equal(run(&out, "cd %s/refused && git push platform master", standin.dir), 128);
+	assert_run(128, "cd %s/refused && git push platform master", standin.dir);
 	assert_says(&out, "paas: you may not push to refused; ask its owner");
 	make_app("busy");
-	assert_int_equal(run(&out, "cd %s/busy && git push platform master", standin.dir), 0);
+	assert_run(0, "cd %s/busy && git push platform master", standin.dir);
 	assert_says(&out, "paas: 2 pushes to busy before yours, waiting");
 	assert_says(&out, "paas: 1 push to busy before yours, waiting");
 }
@@ -557,21 +543,19 @@ goes_on_without_its_client(void **state)
 	(void)state;
 	make_app("slow");
 	forget_events();
-	assert_int_equal(run(&out,
-			     "set -m; cd %s/slow && { git push platform master & pid=$!; for i in "
-			     "{1..400}; do grep -q deploy ../events && break; sleep 0.05; done; "
-			     "kill -9 -- -$pid; wait $pid; }",
-			     standin.dir),
-			 137);
+	assert_run(137,
+		   "set -m; cd %s/slow && { git push platform master & pid=$!; for i in "
+		   "{1..400}; do grep -q deploy ../events && break; sleep 0.05; done; "
+		   "kill -9 -- -$pid; wait $pid; }",
+		   standin.dir);
 	assert_false(has_event("git done"));
 	put_file("go", "", 0600);
 	await_event("git done slow 0");
 	await_event("session ends");
-	assert_int_equal(run(&out,
-			     "cd %s && rm go && git -C slow.git rev-parse master >a && git -C "
-			     "slow rev-parse master | cmp - a",
-			     standin.dir),
-			 0);
+	assert_run(0,
+		   "cd %s && rm go && git -C slow.git rev-parse master >a && git -C "
+		   "slow rev-parse master | cmp - a",
+		   standin.dir);
 }
 
 static void
@@ -580,7 +564,7 @@ refuses_path_tricks(void **state)
 	static const char *const tricks[] = {
 		"git-receive-pack '../hello.git'",
 		"git-receive-pack 'hello.git/../../x'",
- 		"git-receive-pack '/tmp/x.git'",
+		"git-receive-pack '/tmp/x.git'",
 		"git-receive-pack '$(id)'",
 		"git-upload-pack '`id`'",
 		"git-upload-pack ''",
@@ -601,15 +585,15 @@ refuses_path_tricks(void **state)
 	for (size_t i = 0; i < sizeof(tricks) / sizeof(*tricks); i++) {
 		put_file("trick", tricks[i], 0600);
 		(void)snprintf(path, sizeof(path), "%s/trick", standin.dir);
-		assert_int_equal(run(&out, SSH "paas \"$(cat %s)\" </dev/null", standin.dir, path),
-				 1);
-		assert_says(&out, "paas: ");
+		int code = run(&out, SSH "paas \"$(cat %s)\" </dev/null", standin.dir, path);
+
+		if (code != 1 || !strstr(buf_text(&out), "paas: "))
+			fail_msg("%d for %s: %s", code, tricks[i], buf_text(&out));
 	}
-	assert_int_equal(run(&out,
-			     SSH "paas git-receive-pack $(head -c 100000 /dev/zero | tr '\\0' a) "
-				 "</dev/null",
-			     standin.dir),
-			 1);
+	assert_run(1,
+		   SSH "paas git-receive-pack $(head -c 100000 /dev/zero | tr '\\0' a) "
+		       "</dev/null",
+		   standin.dir);
 	assert_says(&out, "paas: ");
 	assert_false(has_event("open"));
 }
@@ -630,7 +614,7 @@ survives_a_broken_push(void **state)
 		run(&out,
 		    "cd %s/broken && id=$(git rev-parse HEAD) && z=$(printf '%%040d' 0) && "
 		    "line=\"$z $id refs/heads/master\" && { printf '%%04x%%s\\0 report-status "
-		    "side-band-64k' $((${#line} + 34)) \"$line\"; printf 0000; echo "
+		    "side-band-64k' $((${#line} + 33)) \"$line\"; printf 0000; echo "
 		    "'HEAD' | git pack-objects --revs --stdout | head -c 100; } | ssh -F "
 		    "../ssh_config paas git-receive-pack broken | tr -d '\\0'",
 		    standin.dir),
@@ -639,8 +623,72 @@ survives_a_broken_push(void **state)
 	assert_false(has_event("deploy"));
 }
 
-/* ---- the port
- * ------------------------------------------------------------------------------------- */
+static void
+one_git_at_a_time(void **state)
+{
+	(void)state;
+	make_app("slow");
+	make_app("other");
+	forget_events();
+	assert_run(
+		0,
+		"cd %s && m=\"ssh -F $PWD/ssh_config -o ControlPath=$PWD/mux2\" && $m -o "
+		"ControlMaster=yes -fN paas && export GIT_SSH_COMMAND=\"$m\" && { git -C slow push "
+		"platform master & for i in {1..400}; do grep -q deploy events && break; sleep "
+		"0.05; done; git -C other push platform master 2>&1 | while read -r line; do echo "
+		"\"$line\"; [[ $line == *waiting* ]] && touch go; done; wait; $m -O exit paas; rm "
+		"go; }",
+		standin.dir);
+	assert_says(&out, "paas: another git command runs on this connection; waiting for it");
+	assert_says(&out, "To ssh://paas/slow.git\n * [new branch]      master -> master");
+	assert_says(&out, "To ssh://paas/other.git\n* [new branch]      master -> master");
+}
+
+static void
+gives_up_a_stalled_upload(void **state)
+{
+	(void)state;
+	make_app("stalls");
+	put_file("session_options", "--stall-time=1s --idle-time=2s", 0600);
+	forget_events();
+	/* By hand: a push whose pack ends in the middle, on a connection that stays open. */
+	assert_run(
+		1,
+		"cd %s/stalls && coproc c { exec ssh -F ../ssh_config paas git-receive-pack stalls "
+		"2>../said; } && id=$(git rev-parse HEAD) && z=$(printf '%%040d' 0) && line=\"$z "
+		"$id "
+		"refs/heads/master\" && read -r advertised <&${c[0]} && { printf '%%04x%%s\\0 "
+		"report-status side-band-64k' $((${#line} + 33)) \"$line\"; printf 0000; echo HEAD "
+		"| "
+		"git pack-objects --revs --stdout | head -c 100; } >&${c[1]}; wait $c_PID; "
+		"code=$?; "
+		"cat ../said; exit $code",
+		standin.dir);
+	assert_says(&out, "paas: the upload stalled for 1 seconds");
+	assert_true(has_event("stalled stalls"));
+	await_event("git done stalls");
+	/* A client that says nothing has more time, for its hooks and its delta search. */
+	forget_events();
+	assert_run(
+		1,
+		"cd %s && sleep 5 | ssh -F ssh_config paas git-receive-pack stalls | tr -d '\\0'; "
+		"exit ${PIPESTATUS[1]}",
+		standin.dir);
+	assert_says(&out, "paas: nothing was uploaded for 2 seconds");
+	assert_true(has_event("stalled stalls"));
+	/* A build may take longer than that. */
+	make_app("slow");
+	forget_events();
+	assert_run(
+		0,
+		"cd %s/slow && { git push platform master & for i in {1..400}; do grep -q deploy "
+		"../events && break; sleep 0.05; done; sleep 3; touch ../go; wait $!; }",
+		standin.dir);
+	assert_says(&out, "[new branch]      master -> master");
+	assert_run(0, "rm %s/go %s/session_options", standin.dir, standin.dir);
+}
+
+/* ---- the port ----------------------------------------------------------------------------- */
 
 static int
 connect_port(void)
@@ -700,6 +748,23 @@ survives_garbage(void **state)
 }
 
 static void
+bounds_the_login(void **state)
+{
+	int fd;
+
+	(void)state;
+	put_file("session_options", "--login-time=1s", 0600);
+	fd = connect_port();
+	drain(fd);
+	(void)close(fd);
+	fd = connect_port();
+	(void)send(fd, "SSH-2.0-slow\r\n", 14, MSG_NOSIGNAL);
+	drain(fd);
+	(void)close(fd);
+	assert_run(0, "rm %s/session_options", standin.dir);
+}
+
+static void
 bounds_strangers(void **state)
 {
 	int fds[40];
@@ -735,6 +800,28 @@ bounds_strangers(void **state)
 	logs_in_with_a_known_key(state);
 }
 
+/* The last one: there is no control any more afterwards. */
+static void
+ends_when_control_does(void **state)
+{
+	char pid[20];
+
+	(void)state;
+	make_app("never");
+	forget_events();
+	(void)snprintf(pid, sizeof(pid), "%d", (int)standin.control);
+	assert_int_equal(
+		run(&out,
+		    "cd %s && { ssh -F ssh_config paas git-upload-pack never & for i in "
+		    "{1..400}; do grep -q 'open fetch never' events && break; sleep 0.05; done; "
+		    "kill -9 %s; wait $!; }",
+		    standin.dir, pid),
+		1);
+	assert_says(&out, "paas: the platform is restarting; try again in a moment");
+	/* And the receiver has ended, too; paasd would start another. */
+	assert_int_equal(waitpid(standin.receiver, NULL, 0), standin.receiver);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -764,12 +851,18 @@ main(int argc, char **argv)
 		cmocka_unit_test(goes_on_without_its_client),
 		cmocka_unit_test(refuses_path_tricks),
 		cmocka_unit_test(survives_a_broken_push),
+		cmocka_unit_test(one_git_at_a_time),
+		cmocka_unit_test(gives_up_a_stalled_upload),
 		cmocka_unit_test(survives_garbage),
+		cmocka_unit_test(bounds_the_login),
 		cmocka_unit_test(bounds_strangers),
+		cmocka_unit_test(ends_when_control_does),
 	};
 
 	if (argc > 0 && strcmp(argv[0], "paas") == 0)
 		return program_main(argc, argv);
+	if (argc > 0 && strcmp(argv[0], "paas-session") == 0)
+		return standin_session_main();
 	buf_init(&out, 64 << 20);
 	return cmocka_run_group_tests(tests, standin_start, standin_stop);
 }
