@@ -296,3 +296,10 @@ deploy_abort(struct deploy *deploy)
 	}
 	deploy_free(deploy);
 }
+
+void
+deploy_forget(struct deploy *deploy)
+{
+	if (deploy != NULL)
+		deploy_free(deploy);
+}

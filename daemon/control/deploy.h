@@ -29,5 +29,7 @@ bool deploy_is_released(const struct deploy *deploy);
 /* The pusher's side is gone for good: ends it, without a call; what is released stays. NULL is
  * fine. */
 void deploy_abort(struct deploy *deploy);
+/* Frees it without a trace in the store: the process ends. NULL is fine. */
+void deploy_forget(struct deploy *deploy);
 
 #endif

@@ -467,3 +467,15 @@ gits_stop_all(struct live_app *app)
 			refuse(git, &why);
 	}
 }
+
+void
+gits_forget(struct live_app *app)
+{
+	while (app->gits != NULL) {
+		struct git *git = app->gits;
+
+		deploy_forget(git->deploy);
+		git->deploy = NULL;
+		git_free(git);
+	}
+}

@@ -42,6 +42,8 @@ void git_stalled(struct git *git);
 void git_leave(struct git *git);
 /* Kills all of an app. */
 void gits_stop_all(struct live_app *app);
+/* Frees all without a trace in the store: the process ends. */
+void gits_forget(struct live_app *app);
 /* Sets the ref of a push that was released but not finished; takes the app's turn. */
 void git_repair(struct live_app *app);
 

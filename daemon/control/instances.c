@@ -145,6 +145,7 @@ do_probe(struct member *member)
 	struct live *live = member->app->live;
 	uint32_t ipv4 = subnet_address(&live->options->subnet, member->sandbox.address);
 
+	probe_stop(&member->probe);
 	if (probe_start(&live->health, &member->probe, ipv4, ROUTES_PORT, on_accepts) < 0)
 		member_log(member, "Error: out of memory to see whether it accepts connections");
 }
@@ -665,6 +666,18 @@ instances_stop_all(struct live_app *app)
 {
 	slots_free(app);
 	instances_reconcile(app);
+}
+
+void
+instances_forget(struct live_app *app)
+{
+	while (app->members != NULL) {
+		struct member *member = app->members;
+
+		app->members = member->next;
+		member->is_adopted = false;
+		member_free(member);
+	}
 }
 
 bool

@@ -44,6 +44,8 @@ int instances_adopt(struct live_app *app, const struct launch_label *label, uint
 bool instances_use_slug(const struct live_app *app, uint32_t slug);
 /* All slots go, everything is stopped; instances_are_gone says when. */
 void instances_stop_all(struct live_app *app);
+/* Frees all; what runs goes on: the process ends. */
+void instances_forget(struct live_app *app);
 bool instances_are_gone(const struct live_app *app);
 
 /* The member that stands for a slot in listings, or NULL. */

@@ -149,6 +149,10 @@ live_app_free(struct live_app *app)
 	struct live *live = app->live;
 
 	loop_timer_cancel(live->loop, &app->timer);
+	rollouts_forget(app);
+	gits_forget(app);
+	runs_forget(app);
+	instances_forget(app);
 	slots_free(app);
 	trees_drop(app);
 	(void)map_remove(&live->apps, app->row.name);

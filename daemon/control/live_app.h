@@ -26,7 +26,7 @@ void live_app_adopted(struct live *live);
 void live_app_remove(struct live_app *app);
 /* Something of it ended: was it the last of a removed app? */
 void live_app_check_gone(struct live_app *app);
-/* For the end of the process and for tests: forgets it without touching what runs. */
+/* Forgets it. What still runs goes on if the channel to paasd is closed already. */
 void live_app_free(struct live_app *app);
 
 #endif

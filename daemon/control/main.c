@@ -58,7 +58,8 @@ main(int argc, char **argv)
 
 	if (ret < 0)
 		log_line("%s", err.text);
-	/* The store alone is worth an orderly end; all else goes with the process. */
+	if (control.live.loop != NULL)
+		live_end(&control.live);
 	store_close(control.store);
 	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

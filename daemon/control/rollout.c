@@ -100,6 +100,30 @@ rollouts_fail_all(struct live_app *app, const struct err *why)
 		fail(app->rollout, why);
 }
 
+static void
+forget(struct rollout *rollout)
+{
+	loop_timer_cancel(rollout->app->live->loop, &rollout->timer);
+	tree_need_cancel(&rollout->need);
+	free(rollout);
+}
+
+void
+rollouts_forget(struct live_app *app)
+{
+	struct rollout *current = app->rollout;
+
+	while (app->rollouts.head != NULL) {
+		struct rollout *waiting = container_of(app->rollouts.head, struct rollout, turn);
+
+		turn_give(&waiting->turn);
+		forget(waiting);
+	}
+	app->rollout = NULL;
+	if (current != NULL)
+		forget(current);
+}
+
 /* ---- the switch --------------------------------------------------------------------------- */
 
 /*

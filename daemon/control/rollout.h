@@ -69,6 +69,9 @@ void rollout_cancel(struct rollout *rollout);
 /* The app goes: all its roll-outs fail. */
 void rollouts_fail_all(struct live_app *app, const struct err *why);
 
+/* Frees all without a trace in the store: the process ends. */
+void rollouts_forget(struct live_app *app);
+
 /* Called after each look at the app: are the candidates up, have the routers answered? */
 void rollout_check(struct live_app *app);
 /* A member that crashed: if it is a candidate, the roll-out has failed. */

@@ -572,6 +572,13 @@ runs_stop(struct live_app *app, const char *which)
 	return ret;
 }
 
+void
+runs_forget(struct live_app *app)
+{
+	while (app->runs != NULL)
+		run_free(app->runs);
+}
+
 uint64_t
 run_id(const struct run *run)
 {

@@ -62,6 +62,8 @@ int run_adopt(struct live_app *app, const struct launch_label *label, uint64_t i
 struct run *runs_find(struct live_app *app, const char *name);
 bool runs_use_slug(const struct live_app *app, uint32_t slug);
 void runs_stop_all(struct live_app *app);
+/* Frees all; what runs goes on: the process ends. */
+void runs_forget(struct live_app *app);
 /* 0, or -ENOENT: none of that name or type. */
 int runs_stop(struct live_app *app, const char *which);
 uint64_t run_id(const struct run *run);

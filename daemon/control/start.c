@@ -386,8 +386,11 @@ live_end(struct live *live)
 {
 	struct live_app *app;
 
-	api_close(live->api);
+	/* Nothing that is done from here on reaches paasd any more. */
+	chan_close(&live->parent);
+	loop_timer_cancel(live->loop, &live->open_timer);
 	sessions_close_all(live);
+	api_close(live->api);
 	for (size_t at = 0; (app = map_next(&live->apps, &at)) != NULL; at = 0)
 		live_app_free(app);
 	tickets_done(&live->tickets);
@@ -395,6 +398,5 @@ live_end(struct live *live)
 	sandboxes_done(&live->sandboxes);
 	routes_done(&live->routes);
 	addresses_done(&live->addresses);
-	chan_close(&live->parent);
 	map_done(&live->apps);
 }
