@@ -516,8 +516,10 @@ output_goes_to_the_log(void **state)
 	supervisor_logs_up(w->s);
 	world_signal(w, id, SIGTERM);
 	assert_int_equal(world_wait(w, MSG_SANDBOX_EXITED, id)->status, 0);
-	read_lines(w->log_fd, out, 1000);
-	assert_string_equal(out, "three\n");
+	/* The shell may have something to say of its own. */
+	out[0] = '\0';
+	while (!strstr(out, "three\n"))
+		read_lines(w->log_fd, out + strlen(out), 1000);
 	/* What has no end of line is complete when the program has ended. */
 	order = world_order(w, SANDBOX_APP, 0);
 	id = world_start(w, &order, "printf end", NULL, -1);
