@@ -62,11 +62,10 @@ now_ms(void)
 static pid_t
 parent_of(int proc_fd, const char *pid)
 {
-	char path[64], text[512], state;
+	char path[64], text[512];
 	AUTO_FD int fd = -1;
 	const char *at;
 	ssize_t n;
-	int parent;
 
 	(void)snprintf(path, sizeof(path), "%.20s/stat", pid);
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
@@ -77,9 +76,8 @@ parent_of(int proc_fd, const char *pid)
 		return -1;
 	text[n] = '\0';
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %c %d", &state, &parent) != 2)
-		return -1;
-	return parent;
+	/* ") S PPID": one letter of state between blanks. */
+	return at && strlen(at) > 4 ? (pid_t)strtol(at + 4, NULL, 10) : -1;
 }
 
 /* Kills and reaps our children. Returns how many. */
@@ -93,7 +91,7 @@ kill_children(void)
 	if (!proc)
 		return 0;
 	while ((entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (pid <= 0 || parent_of(dirfd(proc), entry->d_name) != getpid())
 			continue;

@@ -56,30 +56,33 @@ struct packer {
 
 /* ---- output -------------------------------------------------------------------------------- */
 
-/* Beyond the limit bytes are only counted, so that the person is told the real size. */
+/*
+ * Beyond the limit bytes are only counted, so that the person is told the real size. An error is
+ * kept for later and never told to libarchive, which leaks its buffers in that case.
+ */
 static la_ssize_t
 write_bytes(struct archive *archive, void *user, const void *p, size_t n)
 {
 	struct packer *packer = user;
 
+	(void)archive;
 	packer->bytes += n;
 	sha256_update(&packer->sha256, n, p);
-	if (packer->bytes <= packer->max_bytes) {
+	if (packer->write_code == 0 && packer->bytes <= packer->max_bytes)
 		packer->write_code = file_write_all(packer->out_fd, p, n);
-		if (packer->write_code < 0) {
-			archive_set_error(archive, -packer->write_code, "write");
-			return -1;
-		}
-	}
 	return (la_ssize_t)n;
+}
+
+static int
+write_fail(struct packer *packer)
+{
+	return err_set(packer->err, packer->write_code,
+		       "The slug could not be written to the server's disk");
 }
 
 static int
 archive_fail(struct packer *packer)
 {
-	if (packer->write_code < 0)
-		return err_set(packer->err, packer->write_code,
-			       "The slug could not be written to the server's disk");
 	return err_say(packer->err, -EIO, "The slug could not be packed: %s",
 		       archive_error_string(packer->archive));
 }
@@ -87,9 +90,9 @@ archive_fail(struct packer *packer)
 static int
 put_header(struct packer *packer)
 {
-	int code = archive_write_header(packer->archive, packer->entry);
-
-	return code < ARCHIVE_WARN ? archive_fail(packer) : 0;
+	if (archive_write_header(packer->archive, packer->entry) < ARCHIVE_WARN)
+		return archive_fail(packer);
+	return packer->write_code < 0 ? write_fail(packer) : 0;
 }
 
 /* ---- entries ------------------------------------------------------------------------------- */
@@ -119,6 +122,8 @@ put_content(struct packer *packer, int fd, uint64_t size)
 			return err_set(packer->err, n < 0 ? -errno : -EIO, "read %s", packer->path);
 		if (archive_write_data(packer->archive, packer->block, (size_t)n) != n)
 			return archive_fail(packer);
+		if (packer->write_code < 0)
+			return write_fail(packer);
 		size -= (uint64_t)n;
 	}
 	return 0;
@@ -346,6 +351,8 @@ pack(struct packer *packer, int root_fd)
 		ret = walk(packer, root_fd);
 	if (ret == 0 && archive_write_close(packer->archive) != ARCHIVE_OK)
 		ret = archive_fail(packer);
+	if (ret == 0 && packer->write_code < 0)
+		ret = write_fail(packer);
 	if (ret < 0)
 		return ret;
 	finish(packer);
@@ -383,7 +390,7 @@ slug_pack(int root_fd, int out_fd, int64_t time, uint64_t max_bytes, uint64_t ma
 	} else {
 		ret = pack(packer, root_fd);
 		if (ret < 0)
-			(void)archive_write_fail(packer->archive);
+			packer->write_code = ret; /* nothing more is written */
 	}
 	archive_entry_free(packer->entry);
 	(void)archive_write_free(packer->archive);

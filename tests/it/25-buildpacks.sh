@@ -1,6 +1,7 @@
 #!/bin/bash
 # The buildpacks by themselves: detect, compile and release on directories, with the runtimes of this
 # machine and without, and no platform around them.
+# shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 packs=$top/$B/libexec/paas/buildpacks
@@ -11,8 +12,8 @@ unset NODE_ENV PIP_INDEX_URL PIP_FIND_LINKS
 # and config vars stay until `forget`.
 fresh() {
 	pack=$T/pack app=$T/build
-	rm -rf "$pack" "$app" "$T/home"
-	mkdir -p "$app" "$T/cache" "$T/env" "$T/home"
+	rm -rf "$pack" "$app" "${T:?}/home"
+	mkdir -p "$app" "$T/cache" "$T/env" "${T:?}/home"
 	cp -R "$packs/$1" "$pack"
 	[[ -z ${2:-} ]] || cp -a "$2/." "$app/"
 }
@@ -24,7 +25,7 @@ release() { "$pack/bin/release" "$app"; }
 answer() { # COMMAND
 	local port pid
 	port=$((20000 + RANDOM % 10000))
-	rm -rf "$T/home" && cp -a "$app" "$T/home"
+	rm -rf "${T:?}/home" && cp -a "$app" "${T:?}/home"
 	# A session of its own, since npm does not pass the signal on.
 	HOME=$T/home PORT=$port setsid bash -c '
 		cd "$HOME" || exit
@@ -179,7 +180,7 @@ wheel() { # NAME VERSION DIRECTORY: a wheel with NAME.WORD and a script
 	(cd "$dir" && /usr/bin/python3 -m zipfile -c "$3/$1-$2-py3-none-any.whl" "$1" "$1-$2.dist-info")
 }
 runs() { # COMMAND: its output in the app as it runs
-	rm -rf "$T/home" && cp -a "$app" "$T/home"
+	rm -rf "${T:?}/home" && cp -a "$app" "${T:?}/home"
 	(
 		export HOME=$T/home
 		cd "$HOME" || exit
@@ -205,7 +206,7 @@ wheels_app 2.0
 unlike "another list does not" "$(compile)" "of the last build"
 is "and brings the other version" "$(runs tiny-tool)" "tiny 2.0"
 fresh python && wheel tiny 1.0 "$app/wheels"
-printf '{"_meta":{"sources":[{"url":"https://pypi.org/simple"}]},"default":{"tiny":{"version":"==1.0","markers":"python_version >= \\"3\\""}}}' >"$app/Pipfile.lock"
+printf '{"_meta":{"sources":[{"name":"pypi","url":"https://example.org/simple"}]},"default":{"tiny":{"version":"==1.0","markers":"python_version >= \\"3\\""}}}' >"$app/Pipfile.lock"
 check "a Pipfile.lock works as well" compile
 is "with its markers" "$(runs tiny-tool)" "tiny 1.0"
 fresh python && echo "no_such_package_here==1" >"$app/requirements.txt"

@@ -5,7 +5,7 @@ import sys
 with open(sys.argv[1], encoding="utf-8") as f:
     lock = json.load(f)
 for source in lock.get("_meta", {}).get("sources", [])[:1]:
-    if source.get("url", "").startswith("http") and "pypi.org" not in source["url"]:
+    if source.get("name") != "pypi" and source.get("url", "").startswith("http"):
         print("--index-url", source["url"])
 for name, package in lock.get("default", {}).items():
     extras = "[" + ",".join(package["extras"]) + "]" if package.get("extras") else ""

@@ -246,7 +246,7 @@ test_reproducible(void **state)
 	assert_built();
 	(void)snprintf(first, sizeof(first), "%s", r.sha256);
 	assert_string_equal(sh_line(&fx, "sha256sum < slug | cut -d' ' -f1"), first);
-	assert_int_equal(r.bytes, atol(sh_line(&fx, "stat -c %s slug")));
+	assert_int_equal(r.bytes, strtol(sh_line(&fx, "stat -c %s slug"), NULL, 10));
 	build(&fx, &(struct order){.packs = LIST("plain")}, &r);
 	assert_string_equal(r.sha256, first);
 	assert_string_equal(sh_line(&fx,

@@ -194,8 +194,9 @@ test_submodule_failures(void **state)
 	add_submodule("there", "file:///etc", hex);
 	build(&fx, &(struct order){.packs = LIST("plain")}, &r);
 	assert_failed("only https:// and http:// addresses can be fetched");
-	assert_int_equal(sh(&fx, "cd work && git rm -q --cached .gitmodules && git commit -q -m x && "
-				 "git push -q origin main"),
+	assert_int_equal(sh(&fx,
+			    "cd work && git rm -q --cached .gitmodules && git commit -q -m x && "
+			    "git push -q origin main"),
 			 0);
 	build(&fx, &(struct order){.packs = LIST("plain")}, &r);
 	assert_said(" !     there is a submodule that .gitmodules does not name; it stays empty.");

@@ -80,10 +80,9 @@ raw_add(struct raw *raw, const char *mode, const char *name, const char *hex)
 {
 	raw->n += (size_t)sprintf((char *)raw->bytes + raw->n, "%s %s", mode, name) + 1;
 	for (int i = 0; i < 20; i++) {
-		unsigned byte;
+		char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
 
-		assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
-		raw->bytes[raw->n++] = (unsigned char)byte;
+		raw->bytes[raw->n++] = (unsigned char)strtoul(digits, NULL, 16);
 	}
 }
 

@@ -51,6 +51,7 @@ static void
 start(void)
 {
 	const char *b = getenv("B");
+	static const char started[] = "paas-static: serving on port ";
 	char program[128], line[128] = "";
 	int ends[2], pid_fd;
 	struct err err;
@@ -75,9 +76,9 @@ start(void)
 	(void)close(pid_fd);
 	(void)close(ends[1]);
 	f = fdopen(ends[0], "r");
-	if (!f || !fgets(line, sizeof(line), f) ||
-	    sscanf(line, "paas-static: serving on port %d", &port) != 1)
+	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, started, strlen(started)) != 0)
 		abort();
+	port = (int)strtol(line + strlen(started), NULL, 10);
 	(void)fclose(f);
 }
 
@@ -173,7 +174,7 @@ answer(bool to_head)
 {
 	size_t n = 0, length = 0;
 	const char *header;
-	int status = 0;
+	int status;
 
 	got[0] = '\0';
 	body = got;
@@ -181,12 +182,13 @@ answer(bool to_head)
 		if (!more(&n))
 			return -1;
 	}
-	if (sscanf(got, "HTTP/1.1 %d ", &status) != 1)
+	if (strncmp(got, "HTTP/1.1 ", 9) != 0)
 		return -1;
+	status = (int)strtol(got + 9, NULL, 10);
 	got[n - 2] = '\0';
 	header = strcasestr(got, "\r\nContent-Length: ");
 	if (header && !to_head && status != 304)
-		length = (size_t)atoll(header + 18);
+		length = strtoul(header + 18, NULL, 10);
 	body = got + n;
 	n_body = 0;
 	while (n_body < length) {
