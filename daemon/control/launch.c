@@ -72,7 +72,8 @@ set_app_env(const struct launch *launch, struct env *env)
 	char dyno[LABEL_MAX];
 
 	set_common(env);
-	env_set(env, "TERM", "dumb");
+	if ((launch->flags & SANDBOX_PTY) != 0)
+		env_set(env, "TERM", "xterm");
 	for (size_t i = 0; i < launch->n_config; i++)
 		env_set(env, launch->config[i].key, launch->config[i].value);
 	for (const char *const *item = launch->env; item != NULL && *item != NULL; item++)

@@ -18,6 +18,7 @@
 #include "daemon/control/core.h"
 #include "daemon/control/instances.h"
 #include "daemon/control/launch.h"
+#include "daemon/control/live_app.h"
 #include "daemon/control/slugs.h"
 
 #define KEEP_TREES 3
@@ -180,8 +181,10 @@ on_report(struct loop_timer *timer)
 		if (tree == NULL)
 			return;
 	}
-	if (!is_for_formation)
+	if (!is_for_formation) {
+		live_app_check_gone(app);
 		return;
+	}
 	if (code < 0) {
 		core_log(app, "slug", "Error: %s; it is tried again in %d seconds", why.text,
 			 RETRY_MS / 1000);
@@ -190,6 +193,7 @@ on_report(struct loop_timer *timer)
 	}
 	tree->is_for_formation = false;
 	instances_reconcile(app);
+	live_app_check_gone(app);
 }
 
 static void
@@ -357,6 +361,8 @@ on_removed(void *user, int code, const struct err *why)
 	tree->state = TREE_ABSENT;
 	if (tree->needs != NULL || tree->is_for_formation)
 		begin(tree);
+	else
+		live_app_check_gone(tree->app);
 }
 
 static void

@@ -1,4 +1,5 @@
 /* Routes: what workers are sent, when all have it, and who still holds what. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "daemon/control/routes.h"
+#include "tests/unit/lib/alloc.h"
+
+#include "daemon/control/routes.c"
 
 static struct routes routes;
 static char sent[8192];
@@ -343,6 +346,33 @@ there_is_room_for_a_bounded_number(void **state)
 	assert_false(routes_hold(&routes, ROUTES_MAX_BACKENDS + 1));
 }
 
+/* Out of memory at any point: nothing was sent, what was there still is, and it can be done again.
+ */
+static void
+memory_that_fails_changes_nothing(void **state)
+{
+	struct route_backend backend = {.instance = 10, .ipv4 = 1, .name = "web.1"};
+	const char *hosts[] = {"a.example.org", "b.example.org"};
+
+	(void)state;
+	routes_open(&routes);
+	ALLOC_LOOP(i)
+	{
+		int ret = routes_put_app(&routes, 7, "a", ROUTE_UP, &backend, 1);
+
+		if (ret == 0)
+			ret = routes_put_hosts(&routes, 7, hosts, 2);
+		if (ret < 0) {
+			assert_int_equal(ret, -ENOMEM);
+			assert_null(strstr(sent, "host("));
+		}
+		routes_drop_app(&routes, 7);
+		sent[0] = '\0';
+	}
+	PUT(7, ROUTE_UP, 10);
+	assert_true(routes_hold(&routes, 10));
+}
+
 int
 main(void)
 {
@@ -357,6 +387,7 @@ main(void)
 		TEST(one_that_comes_back_is_routed_not_leaving),
 		TEST(what_an_adopted_worker_still_uses_is_held),
 		TEST(there_is_room_for_a_bounded_number),
+		TEST(memory_that_fails_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
