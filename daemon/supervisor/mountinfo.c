@@ -25,17 +25,21 @@ has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Octal escapes stand for blanks and backslashes. */
+static bool
+is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Three octal digits stand for blanks and backslashes. */
 static void
 unescape(char *s)
 {
 	char *to = s;
 
 	while (*s) {
-		unsigned code;
-
-		if (*s == '\\' && sscanf(s + 1, "%3o", &code) == 1) {
-			*to++ = (char)code;
+		if (s[0] == '\\' && is_octal(s[1]) && is_octal(s[2]) && is_octal(s[3])) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
 			s += 4;
 		} else {
 			*to++ = *s++;

@@ -799,15 +799,17 @@ take_router(void *user, const char *entry)
 	struct router_walk *walk = user;
 	struct sandbox_register *reg = &walk->s->platform.cgroups.reg;
 	AUTO_FD int fd = -1;
-	unsigned worker;
-	char again[32];
+	char again[32], *end;
+	unsigned long worker;
 	pid_t pid;
 	int pid_fd;
 
-	if (sscanf(entry, "router.%9u", &worker) != 1 || walk->n == walk->max)
+	if (strncmp(entry, "router.", 7) != 0 || walk->n == walk->max)
 		return 0;
-	router_entry(worker, again);
-	if (strcmp(again, entry) != 0)
+	worker = strtoul(entry + 7, &end, 10);
+	router_entry((uint32_t)worker, again);
+	/* What strtoul is lenient about does not come back. */
+	if (*end || strcmp(again, entry) != 0)
 		return 0;
 	fd = register_find(reg, entry);
 	if (fd < 0)
@@ -818,8 +820,8 @@ take_router(void *user, const char *entry)
 	}
 	pid_fd = register_open_pid(fd, pid);
 	if (pid_fd >= 0)
-		walk->routers[walk->n++] =
-			(struct supervisor_router){.worker = worker, .pid = pid, .pid_fd = pid_fd};
+		walk->routers[walk->n++] = (struct supervisor_router){
+			.worker = (uint32_t)worker, .pid = pid, .pid_fd = pid_fd};
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #define LISTENING 0x0a
 #define FILE_MAX 8192
+#define HEX_DIGITS "0123456789abcdefABCDEF"
 
 static void
 add(const char *item, char *out, size_t cap)
@@ -31,23 +33,54 @@ add(const char *item, char *out, size_t cap)
 	memcpy(out + n, item, len + 1);
 }
 
+/* The address's words, eight digits each: one for IPv4, four for IPv6. Their number. */
+static size_t
+parse_address(const char *hex, size_t n, uint32_t words[4])
+{
+	size_t n_words = 0;
+
+	while (n >= 8 && n_words < 4) {
+		char digits[9];
+
+		memcpy(digits, hex, 8);
+		digits[8] = '\0';
+		words[n_words++] = (uint32_t)strtoul(digits, NULL, 16);
+		hex += 8;
+		n -= 8;
+	}
+	return n == 0 ? n_words : 0;
+}
+
+/* "   0: 0100007F:0BB8 00000000:0000 0A ..." */
 static void
 parse_line(const char *line, char *out, size_t cap)
 {
-	char address[INET6_ADDRSTRLEN], item[INET6_ADDRSTRLEN + 10], hex[33];
+	char address[INET6_ADDRSTRLEN], item[INET6_ADDRSTRLEN + 10], *end;
+	const char *local = strstr(line, ": ");
 	uint32_t words[4];
-	unsigned port, state;
+	unsigned long port;
+	size_t n, n_words;
 
-	if (sscanf(line, " %*[0-9]: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f:] %x", hex, &port, &state) !=
-		    3 ||
-	    state != LISTENING)
+	if (!local)
 		return;
-	if (sscanf(hex, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]) == 4) {
+	local += 2;
+	n = strspn(local, HEX_DIGITS);
+	n_words = parse_address(local, n, words);
+	if (local[n] != ':')
+		return;
+	port = strtoul(local + n + 1, &end, 16);
+	end += strspn(end, " ");
+	end += strspn(end, HEX_DIGITS ":");
+	if (*end != ' ' || strtoul(end, NULL, 16) != LISTENING)
+		return;
+	if (n_words == 4) {
 		(void)inet_ntop(AF_INET6, words, address, sizeof(address));
-		(void)snprintf(item, sizeof(item), "[%s]:%u", address, port);
-	} else {
+		(void)snprintf(item, sizeof(item), "[%s]:%lu", address, port & 0xffff);
+	} else if (n_words == 1) {
 		(void)inet_ntop(AF_INET, words, address, sizeof(address));
-		(void)snprintf(item, sizeof(item), "%s:%u", address, port);
+		(void)snprintf(item, sizeof(item), "%s:%lu", address, port & 0xffff);
+	} else {
+		return;
 	}
 	add(item, out, cap);
 }
@@ -55,10 +88,16 @@ parse_line(const char *line, char *out, size_t cap)
 void
 ports_parse(const char *text, char *out, size_t cap)
 {
+	char line[256];
+
 	while (*text) {
 		size_t n = strcspn(text, "\n");
 
-		parse_line(text, out, cap);
+		if (n < sizeof(line)) {
+			memcpy(line, text, n);
+			line[n] = '\0';
+			parse_line(line, out, cap);
+		}
 		text += n + (text[n] == '\n');
 	}
 }
