@@ -204,6 +204,76 @@ filters_of_input_are_recognised(void **state)
 	assert_true(host.filters_input);
 }
 
+/* What `nft list ruleset` prints. */
+static void
+list(struct buf *out)
+{
+	const char *const argv[] = {"nft", "list", "ruleset", NULL};
+
+	buf_done(out);
+	assert_int_equal(chore_execute(argv, NULL, out, NULL), 0);
+}
+
+static void
+count(const char *text, const char *part, int want)
+{
+	int n = 0;
+
+	for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+		n++;
+	if (n != want)
+		fail_msg("\"%s\" is %d times, not %d, in:\n%s", part, n, want, text);
+}
+
+static void
+docker_is_joined_and_left(void **state)
+{
+	const char *const argv[] = {"nft", "-f", "-", NULL};
+	struct firewall_order order = {.name = "name", .subnet = subnet};
+	struct err err = {0};
+	AUTO_BUF struct buf text;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	buf_init(&text, 65536);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		return;
+	}
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(
+		chore_execute(argv,
+			      "table ip filter {\n"
+			      "chain DOCKER-USER { counter return; }\n"
+			      "chain FORWARD { type filter hook forward priority 0; policy drop; "
+			      "jump DOCKER-USER; }\n"
+			      "}\n",
+			      NULL, NULL),
+		0);
+	/* However often it is loaded, its rules are there once, before Docker's. */
+	for (int i = 0; i < 2; i++) {
+		if (firewall_load(&order, &err) < 0)
+			fail_msg("%s", err.text);
+	}
+	list(&text);
+	count(buf_text(&text), "comment \"paas-name\"", 2);
+	count(buf_text(&text), "table inet paas-name {", 1);
+	assert_true(strstr(buf_text(&text), "iifname \"name-*\" counter") <
+		    strstr(buf_text(&text), "return"));
+	if (firewall_remove(&order, &err) < 0)
+		fail_msg("%s", err.text);
+	list(&text);
+	count(buf_text(&text), "paas-name", 0);
+	count(buf_text(&text), "DOCKER-USER", 2);
+	/* Once more: there is nothing to remove, and that is fine. */
+	assert_int_equal(firewall_remove(&order, &err), 0);
+	_exit(0);
+}
+
 int
 main(void)
 {
@@ -215,6 +285,7 @@ main(void)
 		cmocka_unit_test(an_open_host_asks_for_nothing),
 		cmocka_unit_test(docker_is_recognised),
 		cmocka_unit_test(filters_of_input_are_recognised),
+		cmocka_unit_test(docker_is_joined_and_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
