@@ -32,6 +32,7 @@
 #define PAUSE_MS 500
 
 struct session {
+	struct session *next, **link; /* in the receiver's list */
 	struct loop_io exit_io, login_io;
 	int pid_fd;
 	int login_fd; /* -1: logged in */
@@ -44,6 +45,7 @@ static struct {
 	struct limits *limits;
 	struct loop_io listeners[LISTENERS_MAX];
 	size_t n_listeners;
+	struct session *sessions;
 	struct loop_timer pause_timer;
 	uint64_t n_refused, told_ms;
 } receiver;
@@ -82,6 +84,9 @@ on_exit_of_session(struct loop_io *io, uint32_t events)
 		end_login(s);
 	limits_leave(receiver.limits, s->source, 1);
 	(void)close(s->pid_fd);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
 	free(s);
 }
 
@@ -153,6 +158,11 @@ start_session(int client_fd, const struct addr *from, struct limits_source *sour
 		return ret;
 	}
 	s->login_fd = take_fd(&login_read);
+	s->next = receiver.sessions;
+	s->link = &receiver.sessions;
+	if (s->next)
+		s->next->link = &s->next;
+	receiver.sessions = s;
 	if (loop_add(&receiver.loop, &s->exit_io, s->pid_fd, EPOLLIN, on_exit_of_session) < 0 ||
 	    loop_add(&receiver.loop, &s->login_io, s->login_fd, EPOLLIN, on_login) < 0) {
 		/* Out of memory for good: paasd starts another receiver, sessions live on. */

@@ -327,6 +327,7 @@ static void
 survives_missing_memory(void **state)
 {
 	(void)state;
+	pushes_done(&pushes);
 	begin();
 	add(Z, A, "refs/heads/feature", CAPS);
 	assert_int_equal(pktline_add_flush(&wire), 0);
