@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ start(const char *program, int cpu, int channel, int other, int listener)
 			(void)close(fds[i]);
 		return pid;
 	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	CPU_ZERO(&set);
 	CPU_SET((size_t)cpu, &set);
 	(void)sched_setaffinity(0, sizeof(set), &set);

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -403,6 +404,8 @@ rig_exec(const char *const *options, int channel, int other, int listener)
 	const char *argv[20] = {path, "--worker=1"};
 	int fds[3], places[3] = {3, 4, 10};
 
+	/* A failed assertion must not leave a worker behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fds[0] = fcntl(channel, F_DUPFD, 100);
 	fds[1] = fcntl(other, F_DUPFD, 100);
 	fds[2] = fcntl(listener, F_DUPFD, 100);

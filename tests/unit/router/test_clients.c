@@ -42,6 +42,7 @@ origin_start(const char *const argv[])
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	origin.pid = fork();
 	if (origin.pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(ends[1], 1);
 		(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);

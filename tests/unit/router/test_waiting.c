@@ -15,6 +15,22 @@ reset(int fd)
 	close(fd);
 }
 
+/* A client whose socket holds little. */
+static int
+connect_tight(void)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET,
+				 .sin_port = htons(rig.port),
+				 .sin_addr.s_addr = htonl(LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	rig_bound(fd);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
 /*
  * The client reads so slowly that the app is done long before: its connection is free for others,
  * the next request waits until all was read, and an end comes after everything.
@@ -24,16 +40,9 @@ test_slow_reader(void **state)
 {
 	enum { N = 24 * 1024 * 1024, STEP = 8192 };
 	static char piece[1 << 20], got[STEP];
-	int app = rig_route_one(), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), server;
-	struct sockaddr_in sa = {.sin_family = AF_INET,
-				 .sin_port = htons(rig.port),
-				 .sin_addr.s_addr = htonl(LOOPBACK)};
-	int small = 4096;
+	int app = rig_route_one(), client = connect_tight(), server;
 	(void)state;
 
-	assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
-	rig_bound(client);
-	assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	rig_send(client, GET GET_CLOSE);
 	server = rig_accept(app);
 	for (int round = 0; round < 2; round++) {
@@ -64,6 +73,130 @@ test_slow_reader(void **state)
 	close(client);
 	close(server);
 	close(app);
+}
+
+/* A listener whose connections hold little, so that responses wait inside the worker. */
+static void
+start_tight(const char *const *options)
+{
+	struct addr any;
+	int small = 4096;
+
+	assert_int_equal(addr_parse("127.0.0.1:0", &any, NULL), 0);
+	rig_shared = addr_listen(&any, 1024, NULL);
+	assert_true(rig_shared >= 0);
+	assert_int_equal(setsockopt(rig_shared, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	assert_int_equal(setsockopt(rig_shared, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	rig_start(options);
+	(void)close(rig_shared);
+	rig_shared = -1;
+}
+
+/* One answer of 60000 bytes, whole before the client has read a byte of it. */
+static void
+answer_at_once(int server)
+{
+	static char text[60000 + 100];
+	int n = sprintf(text, "HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n");
+
+	memset(text + n, 'x', 60000);
+	rig_send_n(server, text, (size_t)n + 60000);
+}
+
+static void
+read_answer(int client)
+{
+	static char got[60000];
+	size_t n = 0;
+
+	(void)rig_read_head(client);
+	while (n < sizeof(got)) {
+		ssize_t r = recv(client, got + n, sizeof(got) - n, 0);
+
+		assert_true(r > 0);
+		n += (size_t)r;
+	}
+	for (size_t i = 0; i < sizeof(got); i++)
+		assert_int_equal(got[i], 'x');
+}
+
+/* The exchange is over long before the client has its response; then comes the next, or the end. */
+static void
+test_waiting_responses(void **state)
+{
+	int app, client, server, other;
+	(void)state;
+
+	start_tight(NULL);
+	app = rig_route_one();
+	client = connect_tight();
+	rig_send(client, GET GET_CLOSE);
+	server = rig_accept(app);
+	(void)rig_read_head(server);
+	answer_at_once(server);
+	rig_expect_line("bytes=60000 ");
+	/* the app's connection serves others meanwhile */
+	other = rig_connect();
+	rig_send(other, GET);
+	(void)rig_read_head(server);
+	rig_send(server, OK);
+	(void)rig_read_head(other);
+	rig_expect(other, "ok");
+	rig_expect_line("bytes=2 ");
+	read_answer(client);
+	(void)rig_read_head(server);
+	answer_at_once(server);
+	rig_expect_line("bytes=60000 ");
+	read_answer(client);
+	rig_expect_end(client);
+	/* one that hangs up instead of reading */
+	close(client);
+	client = connect_tight();
+	rig_send(client, GET);
+	(void)rig_read_head(server);
+	answer_at_once(server);
+	rig_expect_line("bytes=60000 ");
+	reset(client);
+	close(other);
+	close(server);
+	close(app);
+	rig_stop();
+}
+
+/* A client that never reads its response does not keep it for ever. */
+static void
+test_never_read(void **state)
+{
+	static const char *const quick[] = {"--idle=300ms", NULL};
+	int app, client, server;
+	char c;
+	(void)state;
+
+	start_tight(quick);
+	app = rig_route_one();
+	client = connect_tight();
+	/* whole: what was said is all it gets to read, then an end that is none */
+	rig_send(client, GET);
+	server = rig_accept(app);
+	(void)rig_read_head(server);
+	answer_at_once(server);
+	rig_expect_line("bytes=60000 ");
+	while (recv(client, &c, 1, 0) == 1)
+		;
+	close(client);
+	close(server);
+	/* half: H28 names the client */
+	client = connect_tight();
+	rig_send(client, GET);
+	server = rig_accept(app);
+	(void)rig_read_head(server);
+	rig_send(server, "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+	rig_send_n(server, (const char[60000]){0}, 60000);
+	rig_expect_line("code=H28 desc=\"Client Connection Idle\"");
+	close(client);
+	close(server);
+	close(app);
+	rig_stop();
 }
 
 /* A request that comes while the one before is being answered, with the rest of its body before. */
@@ -270,6 +403,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_slow_reader, rig_setup, rig_teardown),
+		cmocka_unit_test(test_waiting_responses),
+		cmocka_unit_test(test_never_read),
 		cmocka_unit_test_setup_teardown(test_early_requests, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_upload_cut, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_head_cut, rig_setup, rig_teardown),
