@@ -177,6 +177,12 @@ look(const struct disk *disk, struct statvfs *vfs, uint64_t *used)
 }
 
 void
+disk_watch(struct disk *disk)
+{
+	disk->was_full = disk->was_out_of_files = false;
+}
+
+void
 disk_look(struct disk *disk)
 {
 	struct statvfs vfs;

@@ -26,11 +26,13 @@ int disk_clean(struct disk *disk, struct err *err);
 int disk_remove(int dir_fd, const char *name);
 int disk_empty(int dir_fd, const char *name);
 
+/* A program starts: what earlier ones filled is no explanation any more. The peak stays. */
+void disk_watch(struct disk *disk);
 /* Looks how full it is and remembers the worst. */
 void disk_look(struct disk *disk);
 /* Is more than 3/4 of it in use? Then the cache has to go. */
 bool disk_is_tight(const struct disk *disk);
-/* Was it full since it was opened? Then true and `err` names limit and peak. */
+/* Was it full since disk_watch? Then true and `err` names limit and peak. */
 bool disk_explain(struct disk *disk, struct err *err);
 
 #endif

@@ -271,6 +271,8 @@ run_program(const struct run *run, int *status, unsigned *n_left, struct err *er
 	assert(run->out || run->capture);
 	if (n_left)
 		*n_left = 0;
+	if (run->disk)
+		disk_watch(run->disk);
 	ret = start(&r, err);
 	if (ret < 0) {
 		close_all(&r);

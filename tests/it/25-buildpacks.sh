@@ -143,6 +143,21 @@ locked() {
 }
 locked
 like "a lock file means npm ci" "$(compile)" "npm ci"
+if (package <<<'{"name":"a","version":"1.0.0","dependencies":{"ms":"2.1.3"}}' &&
+	cd "$app" && npm install --package-lock-only --no-audit --no-fund) >/dev/null 2>&1; then
+	app=$T/build pack=$T/pack
+	cp "$app"/*.json "$T/"
+	like "dependencies come from the registry" "$(compile)" "npm ci"
+	check "they are there" test -e "$app/node_modules/ms/package.json"
+	fresh nodejs && mv "$T"/*.json "$app/"
+	like "the next build takes them from the cache" "$(compile)" "Using node_modules of the last build \(package-lock.json is unchanged\)"
+	check "all of them" test -e "$app/node_modules/ms/package.json"
+	echo '{"name":"a","version":"1.0.1","dependencies":{"ms":"2.1.3"}}' >"$T/package.json"
+	cp "$app/package-lock.json" "$T/" && fresh nodejs && mv "$T"/*.json "$app/"
+	like "but not for another package.json" "$(compile)" "npm ci"
+else
+	fail "the npm registry answers" "npm install failed"
+fi
 package <<<'{"name":"a","dependencies":{"x":"1"}}' && echo '{"lockfileVersion":3,"packages":{"":{"name":"a"}}}' >"$app/package-lock.json"
 out=$(compile)
 is "a lock file that does not agree fails" "$?" 1
