@@ -1,9 +1,10 @@
-#include "daemon/control/addresses.h"
-
+/* One bit per offset and a place that only moves on. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "lib/err.h"
+
+#include "daemon/control/addresses.h"
 
 static bool
 bit_is_set(const struct addresses *a, uint32_t index)

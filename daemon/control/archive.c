@@ -1,5 +1,4 @@
-#include "daemon/control/archive.h"
-
+/* Every operation starts from the app's directory; no name is ever followed as a link. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,6 +9,8 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/file.h"
+
+#include "daemon/control/archive.h"
 
 /* The app's name was checked when it was created; openat2 makes sure. */
 static int

@@ -1,5 +1,6 @@
-#include "daemon/control/build.h"
-
+/*
+ * A build has ended when two things have: its sandbox, and what it had still to say on its channel.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "lib/name.h"
 
 #include "daemon/control/archive.h"
+#include "daemon/control/build.h"
 #include "daemon/control/buildpacks.h"
 #include "daemon/control/config.h"
 #include "daemon/control/core.h"

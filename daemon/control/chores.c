@@ -1,9 +1,10 @@
-#include "daemon/control/chores.h"
-
+/* Tokens are never 0 and name one question each; an answer without a question is ignored. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "lib/err.h"
+
+#include "daemon/control/chores.h"
 
 struct chore {
 	chore_fn *fn;

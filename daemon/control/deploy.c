@@ -1,5 +1,7 @@
-#include "daemon/control/deploy.h"
-
+/*
+ * What always holds: exactly one of slot, build, rollout and the transcript's end drives a deploy
+ * on, and each failure passes through reject_push.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include "daemon/control/build.h"
 #include "daemon/control/builds.h"
 #include "daemon/control/core.h"
+#include "daemon/control/deploy.h"
 #include "daemon/control/push_mark.h"
 #include "daemon/control/releases.h"
 #include "daemon/control/rollout.h"

@@ -1,8 +1,9 @@
-#include "daemon/control/env.h"
-
+/* A flat list: a few dozen entries, built once per start. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "daemon/control/env.h"
 
 void
 env_init(struct env *env)

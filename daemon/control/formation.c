@@ -1,6 +1,7 @@
-#include "daemon/control/formation.h"
-
+/* No side effects: what happens is decided here and done by instances.c. */
 #include <string.h>
+
+#include "daemon/control/formation.h"
 
 struct cell {
 	enum formation_state next;

@@ -1,5 +1,7 @@
-#include "daemon/control/git.h"
-
+/*
+ * A git has a turn (receive-pack), then files, then a sandbox, in this order, and gives the turn
+ * back last. What was released is noted in the store until the ref follows.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "daemon/control/core.h"
 #include "daemon/control/deploy.h"
 #include "daemon/control/events.h"
+#include "daemon/control/git.h"
 #include "daemon/control/launch.h"
 #include "daemon/control/live_app.h"
 #include "daemon/control/push_mark.h"

@@ -1,9 +1,13 @@
-#include "daemon/control/health.h"
-
+/*
+ * A running probe either has a connection under way or an armed timer, and its timer is in the heap
+ * from the start, so that arming it anew cannot fail.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "daemon/control/health.h"
 
 #define FIRST_MS 2
 #define LONGEST_MS 100

@@ -1,5 +1,8 @@
-#include "daemon/control/instances.h"
-
+/*
+ * What always holds between two turns of the loop: the members are what formation_plan wants as far
+ * as can be done now, the routes are those of the members that are up, and the timer is armed for
+ * the next deadline.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,8 +14,8 @@
 #include "lib/conf.h"
 #include "lib/err.h"
 
-#include "daemon/control/config.h"
 #include "daemon/control/core.h"
+#include "daemon/control/instances.h"
 #include "daemon/control/launch.h"
 #include "daemon/control/live_app.h"
 #include "daemon/control/member_start.h"

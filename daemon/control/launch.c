@@ -1,5 +1,6 @@
-#include "daemon/control/launch.h"
-
+/*
+ * Strings of a person go into specs only; what paasd reads is made of numbers and checked names.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "daemon/control/config.h"
 #include "daemon/control/env.h"
+#include "daemon/control/launch.h"
 
 #define MIB ((uint64_t)1 << 20)
 

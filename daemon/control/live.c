@@ -1,5 +1,7 @@
-#include "daemon/control/live.h"
-
+/*
+ * The API's side of the live parts: each call finds its app and leaves the work to the noun it is
+ * about.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 #include "daemon/control/core.h"
 #include "daemon/control/instances.h"
+#include "daemon/control/live.h"
 #include "daemon/control/live_app.h"
 #include "daemon/control/rollout.h"
 #include "daemon/control/slots.h"
@@ -269,10 +272,10 @@ live_run(struct live *live, const struct live_run *run, live_run_fn *done, void 
 }
 
 uint64_t
-live_wait_exit(struct live *live, const char *name, const char *instance, live_exit_fn *done,
+live_wait_exit(struct live *live, const char *app_name, const char *instance, live_exit_fn *done,
 	       void *user)
 {
-	struct live_app *app = live_app_find(live, name);
+	struct live_app *app = live_app_find(live, app_name);
 	const struct run *run = app != NULL ? runs_find(app, instance) : NULL;
 	const struct run_ended *ended;
 

@@ -105,8 +105,8 @@ uint64_t live_run(struct live *live, const struct live_run *run, live_run_fn *do
 typedef void live_exit_fn(void *user, const struct instance_exit *exit);
 /* Waits for the end of an instance as it runs now; one that ended within the last minutes
  * answers at once. A ticket, or 0: no such instance. */
-uint64_t live_wait_exit(struct live *live, const char *app, const char *name, live_exit_fn *done,
-			void *user);
+uint64_t live_wait_exit(struct live *live, const char *app, const char *instance,
+			live_exit_fn *done, void *user);
 
 /* The client of that ticket went away: its callback is not called any more. Call it for a run's
  * ticket even after its callback: an attached run that nobody attends for 10 s is stopped.

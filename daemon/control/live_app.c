@@ -1,5 +1,7 @@
-#include "daemon/control/live_app.h"
-
+/*
+ * An app that goes keeps its struct until paasd has removed its files; nothing frees one while it
+ * is used.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include "daemon/control/domains.h"
 #include "daemon/control/git.h"
 #include "daemon/control/instances.h"
+#include "daemon/control/live_app.h"
 #include "daemon/control/releases.h"
 #include "daemon/control/rollout.h"
 #include "daemon/control/slots.h"

@@ -1,5 +1,4 @@
-#include "daemon/control/member_start.h"
-
+/* Read from the store at every start: a few small queries, and nothing that could be stale. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "daemon/control/core.h"
 #include "daemon/control/instances.h"
 #include "daemon/control/launch.h"
+#include "daemon/control/member_start.h"
 #include "daemon/control/releases.h"
 #include "daemon/control/slugs.h"
 

@@ -1,5 +1,4 @@
-#include "daemon/control/options.h"
-
+/* One table, from which the command line is read and the defaults come. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -8,6 +7,8 @@
 
 #include "lib/conf.h"
 #include "lib/err.h"
+
+#include "daemon/control/options.h"
 
 enum kind {
 	TEXT,

@@ -1,10 +1,10 @@
-#include "daemon/control/push_mark.h"
-
+/* One number per app in the store. */
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/err.h"
 
+#include "daemon/control/push_mark.h"
 #include "daemon/control/store.h"
 
 /* The version, and below it two bits for the ref. */

@@ -1,5 +1,7 @@
-#include "daemon/control/rollout.h"
-
+/*
+ * What always holds: until commit() nothing of what is in force was changed, so giving up is always
+ * possible and costs only the candidates.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include "daemon/control/member_start.h"
 #include "daemon/control/push_mark.h"
 #include "daemon/control/releases.h"
+#include "daemon/control/rollout.h"
 #include "daemon/control/scale.h"
 #include "daemon/control/slots.h"
 #include "daemon/control/store.h"

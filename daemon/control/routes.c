@@ -1,9 +1,10 @@
-#include "daemon/control/routes.h"
-
+/* What is kept here is what was sent: a change is noted and sent in one step, or not at all. */
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "daemon/control/routes.h"
 
 struct route_app {
 	uint32_t id;

@@ -1,5 +1,6 @@
-#include "daemon/control/runs.h"
-
+/*
+ * A run is told about at most once when it starts and once when it ends, whichever way it goes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "daemon/control/launch.h"
 #include "daemon/control/live_app.h"
 #include "daemon/control/member_start.h"
+#include "daemon/control/runs.h"
 #include "daemon/control/tickets.h"
 #include "daemon/control/trees.h"
 

@@ -1,11 +1,12 @@
-#include "daemon/control/sandboxes.h"
-
+/* A record lives as long as its sandbox or its address is in use; its owner may go before. */
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+
+#include "daemon/control/sandboxes.h"
 
 struct sandbox_record {
 	uint64_t id;

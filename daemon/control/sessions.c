@@ -1,5 +1,7 @@
-#include "daemon/control/sessions.h"
-
+/*
+ * A session is in one of two states, before and after its login; lib/msg.h says what is legal in
+ * which.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include "daemon/control/core.h"
 #include "daemon/control/git.h"
 #include "daemon/control/keys.h"
+#include "daemon/control/sessions.h"
 
 #define SESSIONS_MAX 512
 #define QUEUE_MAX 64

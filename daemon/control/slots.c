@@ -1,5 +1,4 @@
-#include "daemon/control/slots.h"
-
+/* Made anew from the store each time; what a slot remembers is carried over by its name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "daemon/control/core.h"
 #include "daemon/control/rollout.h"
 #include "daemon/control/scale.h"
+#include "daemon/control/slots.h"
 
 struct slot *
 slots_find(struct live_app *app, const char *type, unsigned number)

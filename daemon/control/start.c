@@ -1,5 +1,4 @@
-#include "daemon/control/start.h"
-
+/* Nothing is answered, started or stopped before FOUND_END: what runs is known then. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "daemon/control/rollout.h"
 #include "daemon/control/sessions.h"
 #include "daemon/control/slugs.h"
+#include "daemon/control/start.h"
 #include "daemon/control/store.h"
 #include "daemon/control/trees.h"
 

@@ -1,6 +1,7 @@
-#include "daemon/control/tickets.h"
-
+/* A list: at most a few waiting clients. */
 #include <stdlib.h>
+
+#include "daemon/control/tickets.h"
 
 #define TICKETS_MAX 4096
 

@@ -1,5 +1,7 @@
-#include "daemon/control/transcript.h"
-
+/*
+ * io is in the loop exactly while something waits in the queue; fd is -1 once nobody can be told
+ * anything.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -7,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/control/transcript.h"
 
 #define QUEUE_BYTES 65536
 #define LINE_BYTES 8192

@@ -1,5 +1,6 @@
-#include "daemon/control/trees.h"
-
+/*
+ * A tree is ready exactly while its mark is there or something runs from it; the mark goes first.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include "daemon/control/launch.h"
 #include "daemon/control/live_app.h"
 #include "daemon/control/slugs.h"
+#include "daemon/control/trees.h"
 
 #define KEEP_TREES 3
 #define KEEP_RELEASES 20

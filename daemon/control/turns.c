@@ -1,6 +1,7 @@
-#include "daemon/control/turns.h"
-
+/* n_running never exceeds limit, and nobody waits while there is room. */
 #include <stddef.h>
+
+#include "daemon/control/turns.h"
 
 static void
 grant(struct turns *turns)
