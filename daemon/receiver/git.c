@@ -19,7 +19,7 @@
 
 /* What of a refused push's pack is still read, so that a small one ends without a broken pipe. */
 #define LEFTOVER_MAX (1024 * 1024)
-#define LEFTOVER_MS 2000
+#define LEFTOVER_MS 500
 /* How long output may still come from pipes when control said that git is no more. */
 #define LAST_OUTPUT_MS 5000
 

@@ -158,8 +158,10 @@ on_readable(struct loop_io *io, uint32_t events)
 		return;
 	}
 	out->n_read += (size_t)n;
-	if (!out->is_dropping)
+	if (!out->is_dropping) {
 		out->pending.len += (size_t)n;
+		out->pending.data[out->pending.len] = '\0';
+	}
 }
 
 int

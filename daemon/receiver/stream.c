@@ -388,6 +388,7 @@ pull(struct stream *st)
 			return;
 		}
 		st->carry.len = (size_t)n;
+		st->carry.data[n] = '\0';
 	}
 }
 
