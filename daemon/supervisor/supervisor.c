@@ -282,9 +282,27 @@ load_firewall(struct supervisor *s)
 	if (ret < 0) {
 		p->firewall = FIREWALL_FAILED;
 		(void)err_set(&p->firewall_why, ret, "start nft");
-	} else if (p->firewall != FIREWALL_READY) {
+	} else {
 		p->firewall = FIREWALL_LOADING;
 	}
+}
+
+/* The host's resolver may change while we run; its forward is part of the firewall. */
+static void
+follow_resolver(struct supervisor *s)
+{
+	struct platform *p = &s->platform;
+	uint32_t forward = p->resolv.forward;
+	struct err why = {0};
+
+	if (refresh_resolv(s, &why) < 0)
+		log_line("%s", why.text);
+	if (p->resolv.forward == forward)
+		return;
+	if (p->firewall == FIREWALL_LOADING)
+		s->is_firewall_stale = true;
+	else
+		load_firewall(s);
 }
 
 static int
@@ -485,7 +503,6 @@ start_sandbox(struct supervisor *s, struct msg *m, struct err *err)
 {
 	struct sandbox_order order;
 	struct sandbox *sb;
-	struct err why = {0};
 	int spec_fd, stdio_fds[3], job_fd;
 	size_t n_fds;
 	int ret;
@@ -510,8 +527,7 @@ start_sandbox(struct supervisor *s, struct msg *m, struct err *err)
 		send_failed(s, order.id, "the platform is stopping");
 		return 0;
 	}
-	if (refresh_resolv(s, &why) < 0)
-		log_line("%s", why.text);
+	follow_resolver(s);
 	take_fds(m, &order, &spec_fd, stdio_fds, &job_fd);
 	sb = sandbox_new(&s->platform, &order, spec_fd, stdio_fds, job_fd, &sandbox_events, s);
 	if (!sb || map_set_id(&s->sandboxes, order.id, sb) < 0) {
