@@ -3,7 +3,7 @@
 # to its limits, and why it ended is known.
 . "$(dirname "$0")/lib.sh"
 
-platform_start --boot-time 6s --stop-time 3s --instance-memory 100M --instance-pids 40 || bail "the platform does not start"
+platform_start --boot-time $((6 * slow))s --stop-time 3s --instance-memory 100M --instance-pids 40 || bail "the platform does not start"
 person me
 "$paas" keys add me "$T/key.me.pub" >/dev/null
 
@@ -83,7 +83,7 @@ exec sleep 1000
 EOF
 out=$(push me never)
 is "an app that never listens is rejected" "$?" 1
-like "with R10 and the time" "$out" "R10|6 seconds"
+like "with R10 and the time" "$out" "R10|$((6 * slow)) seconds"
 check "R10 is in the log" logged never "Error R10 \(Boot timeout\)"
 script wrong <<'EOF'
 PORT=5001 exec ./static

@@ -22,7 +22,7 @@ hammer() {
 	local n=0 bad=0
 	while [[ ! -e $T/stop ]]; do
 		n=$((n + 1))
-		[[ $(curl -s -m 5 -H 'Host: alive.localhost' "http://$http/") == alive ]] || bad=$((bad + 1))
+		[[ $(curl -s -m $((5 * slow)) -H 'Host: alive.localhost' "http://$http/") == alive ]] || bad=$((bad + 1))
 	done
 	echo "$bad of $n" >"$T/hammered"
 }
@@ -76,7 +76,7 @@ is "and is live" "$(get alive)" after
 # ---- a router worker
 worker=$(pgrep -f "paas-router.*--worker" | while read -r p; do grep -qs "paas-$name/router" "/proc/$p/cgroup" && echo "$p"; done | head -1)
 check "a router worker is killed" kill -9 "$worker"
-check "and another serves" eventually 10 bash -c "[[ \$(curl -s -m 2 -H 'Host: alive.localhost' http://$http/) == after ]]"
+check "and another serves" eventually 10 bash -c "[[ \$(curl -s -m $((2 * slow)) -H 'Host: alive.localhost' http://$http/) == after ]]"
 
 # ---- SIGHUP: a new paasd in the same process
 before=$(pids)
@@ -87,7 +87,7 @@ is "and answer" "$(get alive)" after
 
 # ---- a push in flight when paasd dies
 mkdir "$T/slow.src" "$T/slow.src/bin"
-printf '#!/bin/bash\necho waiting-now\nsleep 20\n' >"$T/slow.src/bin/compile"
+printf '#!/bin/bash\necho waiting-now\nsleep %d\n' $((20 * slow)) >"$T/slow.src/bin/compile"
 chmod +x "$T/slow.src/bin/compile"
 "$paas" create slow >/dev/null
 "$paas" buildpacks set inline -a slow >/dev/null
@@ -101,7 +101,7 @@ check "the push in flight fails" test "$?" != 0
 wait "$paasd_pid" 2>/dev/null
 platform_start || bail "paasd does not start again"
 check "no debris of the build is left" eventually 20 bash -c "! ls -d /sys/fs/cgroup/unified/paas-$name/{build,git}.* /sys/fs/cgroup/paas-$name/{build,git}.* 2>/dev/null | grep ."
-sed -i 's/sleep 20/cp \/paas\/bin\/paas-static $1\/bin/' "$T/slow.src/bin/compile" "$T/slow/bin/compile"
+sed -i 's/sleep [0-9]*/cp \/paas\/bin\/paas-static $1\/bin/' "$T/slow.src/bin/compile" "$T/slow/bin/compile"
 echo "web: bin/paas-static" >"$T/slow/Procfile"
 echo slow >"$T/slow/index.html"
 commit slow again
@@ -109,6 +109,6 @@ check "and it can be pushed again" push me slow
 is "live" "$(get slow)" slow
 
 # ---- two on one state directory
-refused "a second paasd on the same state is refused" "." timeout 20 "$paasd" --config /dev/null --name x$name --state "$T/state" --http 127.0.0.1:0 --ssh 127.0.0.1:0 --domain localhost --subnet 10.9.0.0/16
+refused "a second paasd on the same state is refused" "." timeout $((20 * slow)) "$paasd" --config /dev/null --name x$name --state "$T/state" --http 127.0.0.1:0 --ssh 127.0.0.1:0 --domain localhost --subnet 10.9.0.0/16
 is "the store is whole" "$(sqlite3 "$T/state/paas.db" 'pragma integrity_check')" ok
 finish

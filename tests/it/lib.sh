@@ -13,6 +13,8 @@ examples=$top/buildpacks
 T=$(mktemp -d)
 name=t$(printf '%x' $$ | tail -c 5)
 subnet=10.$((64 + $$ % 128)).0.0/16
+# How many times longer everything may take here: an emulated machine is slow.
+slow=${TEST_SLOW:-1}
 n_tests=0
 n_failed=0
 paasd_pid=
@@ -47,7 +49,7 @@ refused() {
 }
 # eventually SECONDS COMMAND...: until it succeeds; for things that give no event to wait on
 eventually() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * slow))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
@@ -67,7 +69,7 @@ platform_start() {
 		>"$T/ready.$$" 2>>"$T/paasd.log" &
 	paasd_pid=$!
 	exec {fd}<"$T/ready.$$"
-	if ! read -r -t 60 -u "$fd" line; then
+	if ! read -r -t $((60 * slow)) -u "$fd" line; then
 		exec {fd}<&-
 		return 1
 	fi
@@ -189,14 +191,14 @@ get() {
 	local app=$1 path=${2:-/}
 	shift
 	(($#)) && shift
-	curl -sS -m 20 -H "Host: $app.localhost" "$@" "http://$http$path"
+	curl -sS -m $((20 * slow)) -H "Host: $app.localhost" "$@" "http://$http$path"
 }
 # status of a request
 code() {
 	local app=$1 path=${2:-/}
 	shift
 	(($#)) && shift
-	curl -sS -m 20 -o /dev/null -w '%{http_code}' -H "Host: $app.localhost" "$@" "http://$http$path"
+	curl -sS -m $((20 * slow)) -o /dev/null -w '%{http_code}' -H "Host: $app.localhost" "$@" "http://$http$path"
 }
 
 # A site of one file.
