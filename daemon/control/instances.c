@@ -493,13 +493,15 @@ update_routes(struct live_app *app)
 	(void)routes_commit(&live->routes);
 }
 
-/* Nobody holds it, so there is nothing to wait for. An adopted one is held by workers that have
- * not told us yet. */
+/* Nobody holds it, so there is nothing to wait for. But an adopted one is held by workers that have
+ * not told us yet, and before routes are open nobody has been told to let go of anything. */
 static bool
 drain_unheld(struct live_app *app)
 {
 	bool any = false;
 
+	if (!app->live->routes.is_open)
+		return false;
 	for (struct member *member = app->members; member != NULL; member = member->next)
 		if (member->self.state == FORMATION_DRAINING && member->self.batch != 0 &&
 		    !routes_hold(&app->live->routes, member->sandbox.id)) {

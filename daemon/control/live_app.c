@@ -136,12 +136,29 @@ live_app_route_hosts(struct live_app *app)
 }
 
 void
+live_app_open_routes(struct live *live)
+{
+	struct live_app *app;
+
+	if (live->routes.is_open)
+		return;
+	routes_open(&live->routes);
+	/* Switches and drains have waited for this. */
+	for (size_t at = 0; (app = map_next(&live->apps, &at)) != NULL;)
+		instances_reconcile(app);
+}
+
+static void
+on_all_adopted(struct loop_timer *timer)
+{
+	live_app_open_routes(container_of(timer, struct live, open_timer));
+}
+
+void
 live_app_adopted(struct live *live)
 {
-	if (--live->n_adopting == 0 && live->is_ready) {
-		loop_timer_cancel(live->loop, &live->open_timer);
-		routes_open(&live->routes);
-	}
+	if (--live->n_adopting == 0 && live->is_ready)
+		(void)loop_timer_set(live->loop, &live->open_timer, 0, on_all_adopted);
 }
 
 /* ---- removal ------------------------------------------------------------------------------ */

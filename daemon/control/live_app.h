@@ -19,6 +19,8 @@ int live_app_refresh(struct live_app *app);
 uint32_t live_app_slug_of(struct live_app *app, uint32_t version);
 /* Gives the routers all host names of the app. */
 void live_app_route_hosts(struct live_app *app);
+/* Tells the routers everything, for the first time, and goes on with what had to wait for it. */
+void live_app_open_routes(struct live *live);
 /* One more adopted web instance accepts, or is gone. */
 void live_app_adopted(struct live *live);
 

@@ -257,7 +257,8 @@ rollout_check(struct live_app *app)
 	if (rollout->has_failed) {
 		fail(rollout, &rollout->why);
 	} else if (rollout->phase == ROLLOUT_STARTING) {
-		if (are_candidates_up(rollout))
+		/* A switch before the routers listen to us would be one in name only. */
+		if (app->live->routes.is_open && are_candidates_up(rollout))
 			begin_switch(rollout);
 	} else {
 		if (rollout->generation == 0)

@@ -25,7 +25,7 @@
 
 #define PARENT_QUEUE_MAX 8192
 #define PROBES_MAX 64
-#define ADOPTION_MS 1000 /* instances that do not accept by then were not serving before either */
+#define ADOPTION_MS 3000 /* instances that do not accept by then were not serving before either */
 #define ADDRESS_KEY "address.next"
 
 #define ASK_MS 1000
@@ -226,9 +226,7 @@ settle_pending(struct live_app *app)
 static void
 open_routes(struct loop_timer *timer)
 {
-	struct live *live = container_of(timer, struct live, open_timer);
-
-	routes_open(&live->routes);
+	live_app_open_routes(container_of(timer, struct live, open_timer));
 }
 
 static void
@@ -250,7 +248,7 @@ on_all_found(struct live *live)
 		instances_reconcile(app);
 	}
 	if (live->n_adopting == 0)
-		routes_open(&live->routes);
+		live_app_open_routes(live);
 	else
 		(void)loop_timer_set(live->loop, &live->open_timer, ADOPTION_MS, open_routes);
 	/* Until here requests waited in the listener: no answer is given from half of the truth. */
