@@ -30,7 +30,9 @@
 
 #define LOOK_MS 100	/* how often the disk is looked at */
 #define MAX_ROUNDS 1000 /* of killing what is left */
-#define DRAIN_MS 1000	/* for pipes that should have ended */
+#define GRACE_MS 500	/* for helpers such as `> >(tee log)` to write their last lines */
+#define REAP_MS 50	/* and to be gone */
+#define DRAIN_MS 1000	/* for pipes that nobody should hold any more */
 
 enum { OUT, ERR, CHILD, N_POLL };
 
@@ -104,6 +106,22 @@ kill_children(void)
 	return n;
 }
 
+/* Reaps those that are about to end anyway, so that they do not count as left behind. */
+static void
+reap_ending(void)
+{
+	uint64_t end = now_ms() + REAP_MS;
+
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0 || (pid == 0 && now_ms() >= end))
+			return;
+		if (pid == 0)
+			(void)poll(NULL, 0, 5);
+	}
+}
+
 /* Children of those killed become ours, so this goes round until there are none. */
 static unsigned
 kill_left(void)
@@ -161,11 +179,11 @@ read_pipe(struct running *r, int which)
 	return true;
 }
 
-/* What is in the pipes still, now that nobody should hold them any more. */
+/* What comes out of the pipes until they end, for at most `ms`. */
 static void
-drain(struct running *r)
+drain(struct running *r, uint64_t ms)
 {
-	uint64_t end = now_ms() + DRAIN_MS;
+	uint64_t end = now_ms() + ms;
 
 	while (r->fds[OUT].fd >= 0 || r->fds[ERR].fd >= 0) {
 		uint64_t now = now_ms();
@@ -283,10 +301,12 @@ run_program(const struct run *run, int *status, unsigned *n_left, struct err *er
 		(void)kill(r.pid, SIGKILL);
 	while (waitpid(r.pid, status, 0) < 0 && errno == EINTR)
 		;
+	drain(&r, GRACE_MS);
+	reap_ending();
 	n = kill_left();
 	if (n_left)
 		*n_left = n;
-	drain(&r);
+	drain(&r, DRAIN_MS);
 	close_all(&r);
 	if (run->disk)
 		disk_look(run->disk);

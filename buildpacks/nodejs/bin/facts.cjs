@@ -43,11 +43,22 @@ function loadSemver(npm) {
 	return null;
 }
 
+// Asking npm itself costs a third of a second.
+function npmVersion(npm) {
+	try {
+		return require(path.join(fs.realpathSync(npm), "../../package.json")).version;
+	} catch {
+		return "";
+	}
+}
+
 const [dir, npm] = process.argv.slice(2);
 const app = readJson(path.join(dir, "package.json"), "package.json");
 const scripts = app.scripts && typeof app.scripts === "object" ? app.scripts : {};
 const range = app.engines && app.engines.node;
 
+say("node", process.versions.node);
+say("npm", npmVersion(npm));
 for (const name of Object.keys(scripts)) {
 	if (typeof scripts[name] === "string" && /^[\w:.-]+$/.test(name))
 		say("script", name);

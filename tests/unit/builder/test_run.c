@@ -99,6 +99,18 @@ test_background(void **state)
 	assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
 }
 
+/* Helpers that write down the last lines may do so, and are not called left behind. */
+static void
+test_helpers(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(bash("exec > >(sed 's/^/> /'); seq 2000", 0, false), 0);
+		assert_non_null(strstr(buf_text(&out), "> 2000\n"));
+		assert_int_equal(n_left, 0);
+	}
+}
+
 static void
 test_timeout(void **state)
 {
@@ -224,9 +236,9 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(output),	  TEST(much_output),  TEST(background),
-		TEST(timeout),	  TEST(cannot_start), TEST(status_text),
-		TEST(transcript), TEST(environment),  TEST(env_dir),
+		TEST(output),	   TEST(much_output),  TEST(background),  TEST(helpers),
+		TEST(timeout),	   TEST(cannot_start), TEST(status_text), TEST(transcript),
+		TEST(environment), TEST(env_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
