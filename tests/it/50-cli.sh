@@ -81,6 +81,15 @@ refused "a host belongs to one app" "." "$paas" domains add www.example.org -a o
 check "domains remove" "$paas" domains remove www.example.org -a shop
 is "and it does not answer there" "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: www.example.org' "http://$http/")" 404
 
+# ---- stop and restart
+state_is() { [[ $("$paas" ps -a shop --json | jq -r '.[] | select(.name == "web.1") | .state') == "$1" ]]; }
+check "stop" "$paas" stop web.1 -a shop
+check "takes it down" eventually 15 state_is down
+refused "an instance that is not there" "web.9" "$paas" stop web.9 -a shop
+check "restart" "$paas" restart -a shop
+check "brings it up" eventually 15 state_is up
+refused "a type that is not there" "nosuch" "$paas" restart nosuch -a shop
+
 # ---- roles
 check "a reader" "$paas" keys add reader "$T/key.reader.pub" --role read
 check "access add" "$paas" access add reader --role deploy -a other
