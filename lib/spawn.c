@@ -29,14 +29,18 @@ struct report {
 	struct err err;
 };
 
+/*
+ * The kernel's own call, because glibc's sigaction refuses the two signals it keeps for itself,
+ * which a posix_spawn of it (make's, say) hands on ignored.
+ */
 static void
 reset_signals(void)
 {
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	static const unsigned long dfl[4]; /* handler SIG_DFL, no flags, restorer or mask */
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, sizeof(dfl[3]));
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
