@@ -5,6 +5,7 @@ const crypto = require('crypto');
 
 const key = crypto.randomBytes(16).toString('base64');
 const request = http.request({
+	host: '127.0.0.1', // a name may be ::1 first, which Node before 20 would only try
 	port: Number(process.argv[2]),
 	headers: {
 		Host: 'hello.localhost', Connection: 'Upgrade', Upgrade: 'websocket',
