@@ -359,13 +359,35 @@ test_stop_late(void **state)
 	close(app);
 }
 
-/* Two workers on one listener: a burst of connections is shared, none is lost when one ends. */
+/* Lines in one message of a log stream. */
+static int
+count_lines(int logs)
+{
+	struct msg m;
+	int n_lines = 0;
+
+	assert_int_equal(msg_receive(logs, &m), 1);
+	for (; m.in.at < m.in.end; n_lines++) {
+		char app[32];
+		size_t n;
+
+		wire_get_str(&m.in, app, sizeof(app));
+		(void)wire_get_u64(&m.in);
+		assert_non_null(wire_get_bytes(&m.in, &n));
+	}
+	return n_lines;
+}
+
+/*
+ * Two workers on one listener: connections are shared (on a busy machine a single burst may well
+ * meet only one of them awake), and none is lost when one worker ends.
+ */
 static void
 test_two_workers(void **state)
 {
+	enum { BURST = 100, MAX_BURSTS = 100 };
 	static struct rig first;
-	enum { N = 400 };
-	int clients[N], n_first = 0, n_second = 0;
+	int n[2] = {0}, n_all = 0;
 	struct addr any;
 	(void)state;
 
@@ -376,50 +398,42 @@ test_two_workers(void **state)
 	rig_route(NULL, 0);
 	first = rig;
 	rig_start(NULL);
+	(void)close(rig_shared);
+	rig_shared = -1;
 	rig_route(NULL, 0);
-	for (int i = 0; i < N; i++) {
-		clients[i] = rig_connect();
-		send_get(clients[i], "hello.localhost");
-	}
-	for (int i = 0; i < N; i++) {
-		(void)rig_read_head(clients[i]);
-		(void)rig_read_to(clients[i], "web processes.\n");
-		close(clients[i]);
-	}
-	/* each logs what it answered */
-	while (n_first + n_second < N) {
-		struct pollfd p[2] = {{first.logs, POLLIN, 0}, {rig.logs, POLLIN, 0}};
-		struct msg m;
+	do {
+		int clients[BURST];
 
-		assert_true(poll(p, 2, RIG_WAIT_MS) > 0);
-		for (int i = 0; i < 2; i++) {
-			size_t n;
-
-			if (!p[i].revents)
-				continue;
-			assert_int_equal(msg_receive(p[i].fd, &m), 1);
-			while (m.in.at < m.in.end) {
-				char app[32];
-
-				wire_get_str(&m.in, app, sizeof(app));
-				(void)wire_get_u64(&m.in);
-				assert_non_null(wire_get_bytes(&m.in, &n));
-				*(i == 0 ? &n_first : &n_second) += 1;
-			}
+		for (int i = 0; i < BURST; i++) {
+			clients[i] = rig_connect();
+			send_get(clients[i], "hello.localhost");
 		}
-	}
-	if (n_first < N / 20 || n_second < N / 20)
-		fail_msg("%d and %d", n_first, n_second);
+		for (int i = 0; i < BURST; i++) {
+			(void)rig_read_head(clients[i]);
+			(void)rig_read_to(clients[i], "web processes.\n");
+			close(clients[i]);
+		}
+		/* each logs what it answered */
+		for (n_all += BURST; n[0] + n[1] < n_all;) {
+			struct pollfd p[2] = {{first.logs, POLLIN, 0}, {rig.logs, POLLIN, 0}};
+
+			assert_true(poll(p, 2, RIG_WAIT_MS) > 0);
+			for (int i = 0; i < 2; i++)
+				if (p[i].revents)
+					n[i] += count_lines(p[i].fd);
+		}
+	} while ((n[0] < n_all / 10 || n[1] < n_all / 10) && n_all < MAX_BURSTS * BURST);
+	if (n[0] < n_all / 10 || n[1] < n_all / 10)
+		fail_msg("%d and %d", n[0], n[1]);
 	/* one stops; the other has all of what comes */
 	rig_stop();
 	rig = first;
 	for (int i = 0; i < 20; i++) {
-		clients[i] = rig_connect();
-		assert_string_equal(app_of(clients[i], "hello.localhost"), "hello");
-		close(clients[i]);
+		int client = rig_connect();
+
+		assert_string_equal(app_of(client, "hello.localhost"), "hello");
+		close(client);
 	}
-	(void)close(rig_shared);
-	rig_shared = -1;
 }
 
 static const char *const quick_drain[] = {"--drain=200ms", NULL};
