@@ -232,7 +232,7 @@ api_app_change(struct api_request *r, struct err *err)
 		code = json_text(r->body, "build_stack", 0, &stack, err);
 	if (code == 0)
 		code = json_flag(r->body, "maintenance", &maintenance, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	if (name && strcmp(name, r->app.name) != 0)
 		return err_say(err, -EINVAL,

@@ -116,7 +116,7 @@ read_update(const json_t *update, const char *type, struct scale_update *out, ch
 		code = json_text(update, "type", 1, &out->type, err);
 	if (code == 0)
 		code = json_text(update, "size", 0, &size, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	if (size && strcasecmp(size, "basic") != 0)
 		return err_say(err, -EINVAL,

@@ -107,7 +107,7 @@ read_session(const json_t *body, struct log_session *session, struct err *err)
 		code = json_text(body, "source", 0, &source, err);
 	if (code == 0)
 		code = json_text(body, "dyno", 0, &instance, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	if (source && source[0] && strcmp(source, "app") != 0 && strcmp(source, "heroku") != 0)
 		return err_say(err, -EINVAL, "The source of a log is app or heroku, not %.40s.",

@@ -50,7 +50,7 @@ api_users_list(struct api_request *r, struct err *err)
 
 	if (code == 0)
 		code = users_list(r->store, &users, &n, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	list = json_array();
 	for (size_t i = 0; i < n; i++) {

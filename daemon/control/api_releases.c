@@ -122,7 +122,7 @@ api_releases_list(struct api_request *r, struct err *err)
 	if (code == 0)
 		code = releases_list(r->store, r->app.id, 0, 0, page.is_desc || page.is_newest,
 				     page.max + 1, &releases, &n, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	list = json_array();
 	n_shown = n < page.max ? n : page.max;
@@ -205,7 +205,7 @@ api_releases_create(struct api_request *r, struct err *err)
 
 	if (code == 0)
 		code = store_begin(r->store, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	code = releases_add_rollback(r->store, &r->app, target.version, r->user, &release, err);
 	code = api_commit(r, r->app.name, code, err, "%s", release.description);

@@ -229,7 +229,7 @@ change(struct store *store, const struct app *app, const struct config_var *chan
 	code = releases_newest(store, app->id, &base, err);
 	if (code == 0)
 		code = config_load(store, base.config_id, &before, &n_vars, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	vars = calloc(n_vars + n, sizeof(*vars));
 	if (!vars)

@@ -155,7 +155,7 @@ make_release(struct deploy *deploy, const struct build_result *result, struct er
 	if (ret == 0)
 		ret = releases_add_deploy(app->live->store, app->row.id, deploy->slug,
 					  deploy->commit, deploy->user, &release, err);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	deploy->has_archive = true;
 	deploy->version = release.version;

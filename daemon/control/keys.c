@@ -519,7 +519,7 @@ remove_key(struct store *store, const struct key *key, int force, struct err *er
 	code = users_find(store, key->user, &user, err);
 	if (code == 0)
 		code = count_keys(store, user.id, &n_keys, err);
-	if (code < 0)
+	if (code != 0)
 		return code;
 	if (n_keys == 1)
 		return remove_user(store, &user, force, err);

@@ -43,7 +43,7 @@ member_prepare(struct live_app *app, uint32_t version, struct launch *launch,
 		ret = slugs_find(store, app->row.id, release.slug, &slug, err);
 	if (ret == 0)
 		ret = config_load(store, release.config_id, config, &launch->n_config, err);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	launch->app = app->row.name;
 	launch->run_uid = app->row.run_uid;
