@@ -3,12 +3,14 @@
  * and answers bounded, so everything is blocking; only log streams are passed on unread.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "lib/cleanup.h"
+#include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/file.h"
 #include "lib/http.h"
@@ -56,10 +58,12 @@ api_open(struct api *api, struct err *err)
 	buf_init(&api->in, ANSWER_MAX_BYTES);
 	const char *inherited = getenv("PAAS_API_FD");
 	if (inherited) {
-		api->fd = atoi(inherited);
-		if (api->fd < 3)
+		long long fd;
+
+		if (conf_number(inherited, 3, INT_MAX, &fd) < 0)
 			return err_say(err, -EINVAL, "PAAS_API_FD is no file descriptor: %s",
 				       inherited);
+		api->fd = (int)fd;
 		return 0;
 	}
 	const char *path = getenv("PAAS_SOCKET");

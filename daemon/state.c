@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/file.h"
 
@@ -115,13 +117,18 @@ static int
 inherited_lock(int dir_fd)
 {
 	const char *text = getenv(STATE_LOCK_VARIABLE);
-	int fd = text ? atoi(text) : -1;
+	bool is_fd;
+	long long number;
 	struct stat a, b;
+	int fd;
 
+	is_fd = text && conf_number(text, 3, INT_MAX, &number) == 0;
 	(void)unsetenv(STATE_LOCK_VARIABLE);
-	if (fd < 3 || fstat(fd, &a) < 0 ||
-	    fstatat(dir_fd, LOCK_NAME, &b, AT_SYMLINK_NOFOLLOW) < 0 || a.st_dev != b.st_dev ||
-	    a.st_ino != b.st_ino)
+	if (!is_fd)
+		return -1;
+	fd = (int)number;
+	if (fstat(fd, &a) < 0 || fstatat(dir_fd, LOCK_NAME, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return -1;
 	return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
 }
