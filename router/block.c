@@ -218,6 +218,7 @@ slab_take(struct slab *slab)
 	if (!slab->free && !slab_grow(slab))
 		return NULL;
 	p = slab->free;
+	assert(p); /* a page holds at least two */
 	slab->free = p->next;
 	slab->n_used++;
 	memset(p, 0, slab->size);

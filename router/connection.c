@@ -505,7 +505,7 @@ on_listener(struct loop_io *io, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		struct sockaddr_storage sa;
+		struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof(sa);
 		int fd =
 			accept4(io->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -4,6 +4,7 @@
  * no more use.
  */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -189,6 +190,7 @@ pool_connect(struct pool *pool, struct backend *backend, int *ret)
 void
 pool_close(struct pool *pool, struct server *server)
 {
+	assert(server->backend);
 	if (is_idle(pool, server))
 		list_remove(pool, server);
 	loop_close(pool->loop, &server->io);
