@@ -67,8 +67,8 @@ bench-%: deps-bench need-root all
 	@B=$(B) tests/bench/$*
 
 # make vm: the same build in a real Debian with systemd and cgroup v2, under qemu
-vm: need-root all
-	@tests/vm/run $(if $(T),tests/it/*-$(T).sh)
+vm: need-root all $(filter $(B)/tests/unit/supervisor/%,$(UNIT_BIN))
+	@tests/vm/run $(if $(T),$(wildcard tests/it/*-$(T).sh tests/vm/$(T).sh))
 
 demo: need-root
 	@tests/deps.sh build run

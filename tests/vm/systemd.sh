@@ -14,8 +14,8 @@ sed 's,/usr/sbin/,/usr/local/sbin/,' "$top/systemd/paasd.service" >/etc/systemd/
 install -d /etc/sysusers.d /etc/tmpfiles.d
 install -m 644 "$top/systemd/paas.sysusers" /etc/sysusers.d/paas.conf
 install -m 644 "$top/systemd/paas.tmpfiles" /etc/tmpfiles.d/paas.conf
-systemd-sysusers /etc/sysusers.d/paas.conf
-systemd-tmpfiles --create /etc/tmpfiles.d/paas.conf
+is "systemd-sysusers takes the users" "$(systemd-sysusers /etc/sysusers.d/paas.conf 2>&1 | grep -v ^Creating)" ""
+is "systemd-tmpfiles the directories" "$(systemd-tmpfiles --create /etc/tmpfiles.d/paas.conf 2>&1)" ""
 cat >/etc/paas/paas.conf <<-END
 	http = 127.0.0.1:8080
 	ssh = 127.0.0.1:2222
@@ -106,7 +106,7 @@ python3 - <<-'END' &
 	    s.sendto(q[:2] + b"\x81\x80\0\1" + bytes([0, is_a]) + b"\0\0\0\0" + q[12:end] + answer, peer)
 END
 dns=$!
-rm /etc/resolv.conf
+rm -r /etc/resolv.conf /run/systemd/resolve
 echo "nameserver 127.0.0.1" >/etc/resolv.conf
 is "DNS: a resolver on loopback answers" "$("$paas" run -a two --no-tty 'getent ahostsv4 some.name.test' </dev/null | awk '{print $1; exit}')" 192.0.2.80
 is "and nothing else there does" "$("$paas" run -a two --no-tty \
