@@ -9,7 +9,7 @@
 
 #include "daemon/control/health.h"
 
-#define FIRST_MS 2
+#define FIRST_MS 1
 #define LONGEST_MS 100
 #define ATTEMPT_MS 1000 /* an unanswered SYN is given up and sent anew */
 
@@ -32,7 +32,11 @@ try_again(struct probe *probe)
 	uint64_t delay_ms = probe->delay_ms;
 
 	close_attempt(probe);
-	probe->delay_ms = delay_ms * 3 / 2;
+	/* A quarter of the wait so far: nobody learns later than that that it accepts. */
+	probe->waited_ms += delay_ms;
+	probe->delay_ms = probe->waited_ms / 4;
+	if (probe->delay_ms < FIRST_MS)
+		probe->delay_ms = FIRST_MS;
 	if (probe->delay_ms > LONGEST_MS)
 		probe->delay_ms = LONGEST_MS;
 	/* The timer is part of the loop's heap since probe_start, so this cannot fail. */

@@ -26,7 +26,8 @@ struct probe {
 	bool is_open;
 	uint32_t ipv4; /* host order */
 	uint16_t port;
-	uint64_t delay_ms;
+	uint64_t delay_ms;  /* until the next attempt */
+	uint64_t waited_ms; /* so far */
 	probe_fn *fn;
 };
 

@@ -64,6 +64,7 @@ def until(what, limit=30):
     while not what():
         if time.monotonic() > end:
             raise RuntimeError("it does not happen")
+        time.sleep(0.0005)  # or the asking itself would take a core from who is asked
 
 
 def start_here(api):
