@@ -89,9 +89,10 @@ helper_path(char *out, size_t cap, struct err *err)
 		if (slash)
 			*slash = '\0';
 	}
-	if (strlen(out) + 32 > cap)
+	size_t len = strlen(out);
+	int added = snprintf(out + len, cap - len, "/libexec/paas/paas-remote");
+	if (added < 0 || (size_t)added >= cap - len)
 		return err_set(err, -ENAMETOOLONG, "%s", out);
-	(void)strcat(out, "/libexec/paas/paas-remote");
 	return 0;
 }
 
