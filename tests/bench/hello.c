@@ -15,7 +15,8 @@ main(void)
 				 .sin_port = htons((unsigned short)atoi(port ? port : "5000"))};
 	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 	(void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(listener, 128) < 0)
+	if (bind(listener, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    listen(listener, 128) < 0)
 		return 1;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)!write(1, "ready\n", 6);

@@ -2,6 +2,7 @@
 # What every script of tests/it begins with: TAP, a platform of its own, and the clients of a
 # person who pushes. A script is a list of checks; `finish` stops the platform and counts what
 # it left behind.
+# shellcheck disable=SC2034 # much of what is set here is for the scripts
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
