@@ -314,8 +314,10 @@ input(struct stream *st, const void *p, size_t n)
 		return done;
 	if (done == n)
 		return n;
-	if (g->phase == PUSH_THINKS)
+	if (g->phase == PUSH_THINKS) {
+		g->n_output_before = st->out.n_read + st->err.n_read;
 		set_phase(g, PUSH_PACK);
+	}
 	if (g->phase == PUSH_PACK)
 		watch_upload(g);
 	return done + inlet_write(&st->in, at + done, n - done);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -162,5 +163,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(forgets_the_idle_not_the_busy, set_up, tear_down),
 	};
 
+	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

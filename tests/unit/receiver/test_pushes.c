@@ -354,7 +354,10 @@ main(void)
 		cmocka_unit_test(refuses_what_is_no_push),
 		cmocka_unit_test(survives_missing_memory),
 	};
-	int ret = cmocka_run_group_tests(tests, NULL, NULL);
+	int ret;
+
+	cmocka_set_test_filter(getenv("TEST_CASE"));
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
 
 	pushes_done(&pushes);
 	buf_done(&wire);

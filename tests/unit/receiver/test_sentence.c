@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -111,5 +112,6 @@ main(void)
 		cmocka_unit_test(quotes),
 	};
 
+	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

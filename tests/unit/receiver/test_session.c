@@ -605,8 +605,10 @@ survives_a_broken_push(void **state)
 	make_app("broken");
 	forget_events();
 	/* Not a push at all; and one whose upload is cut. */
-	assert_int_equal(
-		run(&out, "echo nonsense | " SSH "paas git-receive-pack broken", standin.dir), 1);
+	assert_run(1,
+		   "echo nonsense | " SSH "paas git-receive-pack broken | tr -d '\\0'; exit "
+		   "${PIPESTATUS[1]}",
+		   standin.dir);
 	assert_says(&out, "paas: this is not how git pushes");
 	await_event("git done broken");
 	forget_events();
@@ -656,13 +658,10 @@ gives_up_a_stalled_upload(void **state)
 		1,
 		"cd %s/stalls && coproc c { exec ssh -F ../ssh_config paas git-receive-pack stalls "
 		"2>../said; } && id=$(git rev-parse HEAD) && z=$(printf '%%040d' 0) && line=\"$z "
-		"$id "
-		"refs/heads/master\" && read -r advertised <&${c[0]} && { printf '%%04x%%s\\0 "
-		"report-status side-band-64k' $((${#line} + 33)) \"$line\"; printf 0000; echo HEAD "
-		"| "
-		"git pack-objects --revs --stdout | head -c 100; } >&${c[1]}; wait $c_PID; "
-		"code=$?; "
-		"cat ../said; exit $code",
+		"$id refs/heads/master\" && read -r advertised <&${c[0]} && read -r -N 4 flush "
+		"<&${c[0]} && { printf '%%04x%%s\\0 report-status side-band-64k' $((${#line} + "
+		"33)) \"$line\"; printf 0000; echo HEAD | git pack-objects --revs --stdout | head "
+		"-c 100; } >&${c[1]}; wait $c_PID; code=$?; cat ../said; exit $code",
 		standin.dir);
 	assert_says(&out, "paas: the upload stalled for 1 seconds");
 	assert_true(has_event("stalled stalls"));
@@ -864,5 +863,6 @@ main(int argc, char **argv)
 	if (argc > 0 && strcmp(argv[0], "paas-session") == 0)
 		return standin_session_main();
 	buf_init(&out, 64 << 20);
+	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, standin_start, standin_stop);
 }
