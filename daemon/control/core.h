@@ -79,6 +79,7 @@ struct live_app {
 	struct run *runs;
 	struct tree *trees;
 	struct git *gits;
+	unsigned n_untidy; /* pushes since the repository was tidied */
 	struct turns pushes, rollouts;
 	struct rollout *rollout; /* whose turn it is */
 	struct loop_timer timer; /* the formation's next deadline */

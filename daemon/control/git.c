@@ -25,6 +25,16 @@
 #define QUEUE_MAX 16
 #define PROTOCOL_MAX 128
 
+/* What a turn is taken for. Only the first has a session and a service. */
+enum git_duty {
+	DUTY_SERVE,
+	DUTY_REPAIR, /* of an interrupted push */
+	DUTY_TIDY,   /* one pack of the many that pushes left */
+};
+
+/* Each push leaves a pack. */
+#define PUSHES_PER_TIDY 20
+
 struct git {
 	struct git *next;
 	struct live_app *app;
@@ -33,7 +43,7 @@ struct git {
 	char person[USER_NAME_MAX + 1];
 	char protocol[PROTOCOL_MAX];
 	enum git_service service;
-	bool is_repair; /* of an interrupted push: no session, no service */
+	enum git_duty duty;
 	bool is_pushed; /* the hook has the whole push */
 	bool is_marked; /* released: the ref must follow */
 	int fds[3];
@@ -98,12 +108,16 @@ refuse(struct git *git, const struct err *why)
 	void *user = git->user;
 	struct err copy = *why;
 
-	if (git->is_repair)
+	if (git->duty == DUTY_REPAIR)
 		log_line("%s: set the ref of its last push: %s", git->app->row.name, copy.text);
+	else if (git->duty == DUTY_TIDY)
+		log_line("%s: tidy its repository: %s", git->app->row.name, copy.text);
 	git_free(git);
 	if (calls != NULL)
 		calls->refused(user, copy.text);
 }
+
+static void on_turn(struct turn *turn, unsigned place);
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
@@ -114,6 +128,19 @@ clear_mark(struct git *git)
 
 	if (push_mark_set(git->app->live->store, git->app->row.id, 0, &err) < 0)
 		log_line("%s: note that the ref is set: %s", git->app->row.name, err.text);
+}
+
+/* Behind whoever waits: it is nobody's hurry. */
+static void
+tidy(struct live_app *app)
+{
+	struct git *git = git_new(app);
+
+	app->n_untidy = 0;
+	if (git == NULL)
+		return;
+	git->duty = DUTY_TIDY;
+	turn_take(&app->pushes, &git->turn, on_turn);
 }
 
 static uint32_t
@@ -138,15 +165,21 @@ end(struct git *git, const struct sandbox_news *news)
 		git->is_marked = true;
 	if (git->is_marked && code == 0)
 		clear_mark(git);
-	else if (git->is_marked && !git->is_repair)
+	else if (git->is_marked && git->duty != DUTY_REPAIR)
 		must_repair = true;
-	else if (git->is_repair && code != 0)
+	else if (git->duty == DUTY_REPAIR && code != 0)
 		log_line("%s: the ref of its last push could not be set (exit status %u); the next "
 			 "push sets it",
 			 app->row.name, code);
+	if (git->duty == DUTY_TIDY && code != 0)
+		log_line("%s: git gc ended with status %u; a later push tries again", app->row.name,
+			 code);
 	/* In line before the turn is given up: no push may see the old ref. */
 	if (must_repair && !app->is_going)
 		git_repair(app);
+	else if (git->is_pushed && code == 0 && ++app->n_untidy >= PUSHES_PER_TIDY &&
+		 !app->is_going)
+		tidy(app);
 	git_free(git);
 	if (calls != NULL)
 		calls->done(user, code);
@@ -295,11 +328,27 @@ start_repair(struct git *git, struct err *err)
 			     err);
 }
 
+static int
+start_tidy(struct git *git, struct err *err)
+{
+	const struct app *row = &git->app->row;
+	struct live *live = git->app->live;
+	struct sandbox_order order;
+	AUTO_FD int spec_fd = launch_tidy(live->options, row->name, row->build_uid, &order, err);
+
+	if (spec_fd < 0)
+		return spec_fd;
+	return sandbox_start(&live->sandboxes, &git->sandbox, &order, spec_fd, NULL, -1, on_news,
+			     err);
+}
+
 static void
 start(struct git *git)
 {
 	struct err err = {0};
-	int ret = git->is_repair ? start_repair(git, &err) : start_service(git, &err);
+	int ret = git->duty == DUTY_REPAIR ? start_repair(git, &err)
+		  : git->duty == DUTY_TIDY ? start_tidy(git, &err)
+					   : start_service(git, &err);
 
 	if (ret < 0)
 		refuse(git, &err);
@@ -329,7 +378,7 @@ on_begin(struct loop_timer *timer)
 	const struct app *row = &git->app->row;
 	struct err err;
 
-	if (git->app->has_files || git->is_repair) {
+	if (git->app->has_files || git->duty != DUTY_SERVE) {
 		start(git);
 		return;
 	}
@@ -424,7 +473,7 @@ git_repair(struct live_app *app)
 		log_line("%s: set the ref of its last push: out of memory", app->row.name);
 		return;
 	}
-	git->is_repair = true;
+	git->duty = DUTY_REPAIR;
 	/* Before everybody who waits: the refs they will be shown must be right. */
 	turn_take_first(&app->pushes, &git->turn, on_turn);
 }

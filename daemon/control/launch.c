@@ -281,6 +281,36 @@ launch_repair(const struct options *options, const char *app, uint32_t build_uid
 	return fd;
 }
 
+int
+launch_tidy(const struct options *options, const char *app, uint32_t build_uid,
+	    struct sandbox_order *order, struct err *err)
+{
+	const char *const argv[] = {"/usr/bin/git",
+				    "-c",
+				    "safe.directory=*",
+				    "-c",
+				    "gc.autoPackLimit=10",
+				    "-c",
+				    "gc.autoDetach=false",
+				    "-c",
+				    "pack.threads=1",
+				    "gc",
+				    "--auto",
+				    "--quiet",
+				    NULL};
+	struct env env;
+
+	order_git(options, app, build_uid, "tidy", order);
+	order->flags = 0; /* what it says goes to the app's log */
+	order->cpu_weight = WEIGHT_BUILD;
+	env_init(&env);
+	set_git_env(&env);
+	int fd = write_spec(REPOSITORY, argv, &env, err);
+
+	env_done(&env);
+	return fd;
+}
+
 /* ---- builds and slugs -------------------------------------------------------------------- */
 
 int

@@ -48,6 +48,9 @@ int launch_unpack(const struct options *options, const char *app, uint32_t run_u
 int launch_repair(const struct options *options, const char *app, uint32_t build_uid,
 		  const char *ref, const char *commit, struct sandbox_order *order,
 		  struct err *err);
+/* git gc, if there is enough to gather. */
+int launch_tidy(const struct options *options, const char *app, uint32_t build_uid,
+		struct sandbox_order *order, struct err *err);
 /* The config vars as a spec's environment, for the builder's ENV_DIR. */
 int launch_config(const struct config_var *config, size_t n, struct err *err);
 

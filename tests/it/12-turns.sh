@@ -99,4 +99,16 @@ timeout 30 ssh -F "$T/ssh.me" -p "$ssh_port" "paas@$ssh_host" "git-receive-pack 
 isnt=$?
 if ((isnt != 0 && isnt != 124)) || grep -qaE 'unpack [^o]|ng |error|fatal' "$T/bad.out"; then pass "a corrupt pack is refused"; else fail "a corrupt pack is refused" "$(tr -d '\0' <"$T/bad.out")"; fi
 is "and changed nothing" "$(get one)" fifth
+
+# ---- every push leaves a pack; they are gathered now and then
+for i in {1..21}; do
+	echo "$i" >"$T/side/index.html"
+	commit side "$i"
+	push me side >"$T/out.side" || cat "$T/out.side"
+done
+packs=("$T"/state/repos/side.git/objects/pack/*.pack)
+if ((${#packs[@]} < 10)); then pass "packs are gathered"; else fail "packs are gathered" "${#packs[@]} packs"; fi
+check "and nothing is lost" as me git clone -q "$(url side)" "$T/side.clone"
+is "of the history" "$(git -C "$T/side.clone" rev-list --count HEAD)" 22
+is "or the site" "$(get side)" 21
 finish
