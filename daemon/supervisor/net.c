@@ -1,6 +1,7 @@
 /*
  * The process that will be init makes its own veth, so paasd never waits for the kernel's
- * network locks. Nothing here is ever deleted: the interface dies with the namespace.
+ * network locks. While paasd serves nothing is deleted here: the interface dies with the
+ * namespace, in the kernel's own time.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -279,4 +280,33 @@ net_default_mtu(void)
 	memcpy(&mtu, at, sizeof(mtu));
 	/* Loopback and the like have no say; below 1280 nothing works. */
 	return mtu < 1280 || mtu > 9000 ? 1500 : mtu;
+}
+
+/* Is it a platform's name, a hyphen and hexadecimal digits? */
+static bool
+is_host_name(const char *name, const char *platform)
+{
+	size_t n = strlen(platform);
+
+	return strncmp(name, platform, n) == 0 && name[n] == '-' && name[n + 1] != '\0' &&
+	       name[n + 1 + strspn(name + n + 1, "0123456789abcdef")] == '\0';
+}
+
+void
+net_remove_all(const char *platform)
+{
+	AUTO_FD int fd = netlink_open();
+	struct if_nameindex *all = if_nameindex();
+	struct netlink n;
+
+	for (struct if_nameindex *at = all; fd >= 0 && at && at->if_index; at++) {
+		struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)at->if_index};
+
+		if (!is_host_name(at->if_name, platform))
+			continue;
+		netlink_begin(&n, RTM_DELLINK, 0, &link, sizeof(link));
+		/* It may have gone by itself meanwhile. */
+		(void)netlink_call(fd, &n);
+	}
+	if_freenameindex(all);
 }

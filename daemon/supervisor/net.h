@@ -27,6 +27,10 @@ const char *net_host_name(const char *platform, uint32_t offset, char out[NET_NA
  */
 int net_enter(const struct net *net, struct err *err);
 
+/* Deletes the host's ends that the kernel has not come to yet. Takes some 20 ms for each: only
+ * for a platform that ends. */
+void net_remove_all(const char *platform);
+
 /* The MTU of the device that the default route leads to; 1500 when there is none. */
 uint32_t net_default_mtu(void);
 

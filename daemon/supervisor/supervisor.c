@@ -760,6 +760,7 @@ supervisor_remove(struct supervisor *s)
 
 	if (firewall_remove(&order, &why) < 0)
 		log_line("the firewall's table stays: %s", why.text);
+	net_remove_all(s->platform.name);
 	(void)unlinkat(s->platform.runtime_fd, RESOLV_FILE, 0);
 	cgroups_remove_root(&s->platform.cgroups);
 }
