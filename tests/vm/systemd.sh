@@ -106,6 +106,7 @@ python3 - <<-'END' &
 	    s.sendto(q[:2] + b"\x81\x80\0\1" + bytes([0, is_a]) + b"\0\0\0\0" + q[12:end] + answer, peer)
 END
 dns=$!
+check "DNS: a server on loopback" eventually 10 bash -c "ss -Hlun | grep -F 127.0.0.1:53"
 rm -r /etc/resolv.conf /run/systemd/resolve
 echo "nameserver 127.0.0.1" >/etc/resolv.conf
 is "DNS: a resolver on loopback answers" "$("$paas" run -a two --no-tty 'getent ahostsv4 some.name.test' </dev/null | awk '{print $1; exit}')" 192.0.2.80
@@ -132,6 +133,20 @@ is "apps kept their pids" "$(everyone)" "$pids"
 is "and answer" "$(get two)" v2
 both_up() { [[ $("$paas" ps -a two --json | jq '[.[] | select(.state == "up")] | length') == 2 ]]; }
 check "control knows them" eventually 30 both_up
+# Killed again as soon as it is there, wherever in its start that is.
+next_pid() { local now; now=$(main_pid); [[ $now != 0 && $now != "$pid" ]]; }
+for delay in 0 0.1 0.3 0.6 1 2 3; do
+	pid=$(main_pid)
+	kill -9 "$pid"
+	eventually 30 next_pid
+	sleep "$delay"
+done
+pid=0
+check "after seven kills in a row it is there" eventually 60 restarted
+is "apps kept their pids" "$(everyone)" "$pids"
+check "control knows them" eventually 30 both_up
+is "and answer" "$(get two)" v2
+is "nothing is there twice" "$(ls -d "$register"/app.* | wc -l) $(pgrep -c paas-control) $(pgrep -c paas-logs)" "2 1 1"
 check "systemctl restart" systemctl restart paasd
 check "stops and starts them" eventually 30 both_up
 unlike "in new processes" "$(everyone)" "^$pids$"
