@@ -89,13 +89,18 @@ $(B)/libexec/paas/paas-remote: $(call objs,cli/remote.c) $(O)/lib.a
 $(B)/libexec/paas/paas-remote: LIBS := -lgit2
 $(B)/libexec/paas/paas-static: $(call objs,buildpacks/static/server/main.c) $(O)/static.a $(O)/lib.a
 
-# These run inside any stack, whatever libc it brings, so they carry their own.
+# These run inside any stack, whatever libc it brings, so they carry their own. Sanitized they run
+# only in the host's, whose libraries they use.
 STATIC := $(B)/libexec/paas/paas-init $(B)/libexec/paas/paas-hook $(B)/libexec/paas/paas-static
 ifndef SAN
 $(STATIC): LDFLAGS := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 endif
 
-$(PROGRAMS):
+ifdef SAN
+SAN_OPTIONS := $(O)/tests/sanitize.o
+endif
+
+$(PROGRAMS): $(SAN_OPTIONS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 

@@ -16,14 +16,18 @@ component = $(notdir $(patsubst %/,%,$(dir $(1))))
 archive_of = $(if $(filter-out lib,$(call component,$(1))),$(O)/$(call component,$(1)).a)
 
 .SECONDEXPANSION:
-$(B)/tests/unit/%: $(O)/tests/unit/%.o $$(call archive_of,$$*) $(O)/lib.a
+$(B)/tests/unit/%: $(O)/tests/unit/%.o $$(call archive_of,$$*) $(O)/lib.a $(SAN_OPTIONS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*)) -lcmocka
 
 # Without F= a target is linked with a main that replays its corpus.
-$(B)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $$(call archive_of,$$*) $(O)/lib.a
+$(B)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $$(call archive_of,$$*) $(O)/lib.a \
+	$(SAN_OPTIONS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*))
+
+# What the two commands of the README build, they build on all processors.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 deps:
 	@tests/deps.sh build run test
@@ -37,13 +41,13 @@ need-root:
 # make check [T=name [K=case]]
 ifdef T
 check: need-root deps
-	@$(MAKE) --no-print-directory all $(filter %/test_$(T),$(UNIT_BIN)) $(filter %/fuzz_$(T),$(FUZZ_BIN))
+	@$(MAKE) --no-print-directory $(JOBS) all $(filter %/test_$(T),$(UNIT_BIN)) $(filter %/fuzz_$(T),$(FUZZ_BIN))
 	@K='$(K)' tests/run $(filter %/test_$(T),$(UNIT_BIN)) $(filter %/fuzz_$(T),$(FUZZ_BIN)) $(filter tests/it/%-$(T).sh,$(IT))
 it: need-root deps all
 	@B=$(B) tests/run $(filter tests/it/%-$(T).sh,$(IT))
 else
 check: need-root deps
-	@$(MAKE) --no-print-directory all unit-programs
+	@$(MAKE) --no-print-directory $(JOBS) all unit-programs
 	@B=$(B) tests/run $(UNIT_BIN) $(FUZZ_BIN) $(IT)
 it: need-root deps all
 	@B=$(B) tests/run $(IT)
@@ -72,7 +76,7 @@ vm: need-root all $(filter $(B)/tests/unit/supervisor/%,$(UNIT_BIN))
 
 demo: need-root
 	@tests/deps.sh build run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@tests/demo
 
 PREFIX ?= /usr/local

@@ -126,6 +126,8 @@ finish() {
 		is "the platform stops cleanly" "$?" 0
 		is "and leaves nothing behind" "$(leftovers)" ""
 	fi
+	# What a sanitized process of the platform said last; tests/run looks for it.
+	grep -aE -A 30 "ERROR: (Address|Leak)Sanitizer|: runtime error: " "$T/paasd.log" 2>/dev/null | head -n 200
 	echo "1..$n_tests"
 	exit $((n_failed > 0))
 }
