@@ -1,15 +1,14 @@
 /* config: list, get, set, unset, import. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/file.h"
 
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/output.h"
 
 #define IMPORT_MAX_BYTES (256 * 1024)
@@ -169,23 +168,11 @@ int
 command_config_import(struct context *c, struct err *err)
 {
 	const char *file = c->args.words[0];
-	AUTO_FD int opened = -1;
-	int fd = STDIN_FILENO;
-	if (strcmp(file, "-") != 0) {
-		if (getenv("PAAS_REMOTE"))
-			return err_say(
-				err, -EPERM,
-				"the platform reads no files of its own host: send the file on "
-				"standard input and name it -");
-		fd = opened = open(file, O_RDONLY | O_CLOEXEC);
-		if (opened < 0)
-			return err_set(err, -errno, "open %s", file);
-	}
 	AUTO_BUF struct buf text;
 	buf_init(&text, IMPORT_MAX_BYTES);
-	int ret = file_read_all(fd, &text);
+	int ret = input_read(file, &text, err);
 	if (ret < 0)
-		return err_set(err, ret, "read %s", file);
+		return ret;
 	json_t *vars = json_object();
 	unsigned number = 0;
 	char *rest = text.data;

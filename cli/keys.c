@@ -1,15 +1,14 @@
 /* Who may push: keys of users, and their roles on apps. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/file.h"
 
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/output.h"
 
 #define KEY_MAX_BYTES 16384
@@ -47,23 +46,9 @@ command_keys(struct context *c, struct err *err)
 static int
 read_key(const char *file, struct buf *text, struct err *err)
 {
-	AUTO_FD int opened = -1;
-	int fd = STDIN_FILENO;
-	if (strcmp(file, "-") != 0) {
-		if (getenv("PAAS_REMOTE"))
-			return err_say(
-				err, -EPERM,
-				"the platform reads no files of its own host: send the key on "
-				"standard input and name it -");
-		fd = opened = open(file, O_RDONLY | O_CLOEXEC);
-		if (opened < 0)
-			return err_set(err, -errno, "open %s", file);
-	}
-	int ret = file_read_all(fd, text);
-	if (ret == -ENOBUFS)
-		return err_say(err, ret, "%s is too long for a public key", file);
+	int ret = input_read(file, text, err);
 	if (ret < 0)
-		return err_set(err, ret, "read %s", file);
+		return ret;
 	if (strstr(buf_text(text), "PRIVATE KEY"))
 		return err_say(
 			err, -EINVAL,

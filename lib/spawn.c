@@ -33,8 +33,8 @@ struct report {
  * The kernel's own call, because glibc's sigaction refuses the two signals it keeps for itself,
  * which a posix_spawn of it (make's, say) hands on ignored.
  */
-static void
-reset_signals(void)
+void
+spawn_reset_signals(void)
 {
 	static const unsigned long dfl[4]; /* handler SIG_DFL, no flags, restorer or mask */
 	sigset_t none;
@@ -124,9 +124,8 @@ drop_rights(const struct spawn *s, struct err *err)
 	return 0;
 }
 
-/* execve wants pointers to char that it does not write to. */
-static char *const *
-exec_list(const char *const *list)
+char *const *
+spawn_list(const char *const *list)
 {
 	union {
 		const char *const *in;
@@ -142,7 +141,7 @@ become(const struct spawn *s, int *report_fd, struct err *err)
 	int exe_fd = s->exe_fd, cwd_fd = s->cwd_fd;
 	int ret;
 
-	reset_signals();
+	spawn_reset_signals();
 	ret = place_fds(s, &exe_fd, &cwd_fd, report_fd, err);
 	if (ret < 0)
 		return ret;
@@ -154,10 +153,10 @@ become(const struct spawn *s, int *report_fd, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (exe_fd >= 0)
-		(void)syscall(SYS_execveat, exe_fd, "", exec_list(s->argv), exec_list(s->envp),
+		(void)syscall(SYS_execveat, exe_fd, "", spawn_list(s->argv), spawn_list(s->envp),
 			      AT_EMPTY_PATH);
 	else
-		(void)execve(s->path, exec_list(s->argv), exec_list(s->envp));
+		(void)execve(s->path, spawn_list(s->argv), spawn_list(s->envp));
 	return err_set(err, -errno, "execute %s", s->path ? s->path : s->argv[0]);
 }
 

@@ -38,4 +38,9 @@ struct spawn {
  */
 int spawn_start(const struct spawn *s, pid_t *pid, int *pid_fd, struct err *err);
 
+/* For whoever forks without spawn_start: every signal's default, nothing blocked. */
+void spawn_reset_signals(void);
+/* `list` as execve's type wants it; execve does not write to it. */
+char *const *spawn_list(const char *const *list);
+
 #endif

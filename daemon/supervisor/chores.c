@@ -17,6 +17,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/file.h"
+#include "lib/spawn.h"
 #include "daemon/supervisor/chores.h"
 
 #define HOST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -88,18 +89,6 @@ chores_count(const struct chores *c)
 
 /* ---- the child --------------------------------------------------------------------------- */
 
-static void
-reset_signals(void)
-{
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static bool
 is_kept(const struct chores *c, int fd, int report_fd)
 {
@@ -136,7 +125,7 @@ run_child(const struct chore *chore, int report_fd)
 		char *out;
 	} what = {.in = chore->what};
 
-	reset_signals();
+	spawn_reset_signals();
 	close_others(chore->owner, report_fd);
 	report.code = chore->fn(what.out, &report.why);
 	(void)file_write_all(report_fd, &report, sizeof(report));
@@ -272,17 +261,6 @@ chores_add(struct chores *c, chore_fn *fn, const void *what, size_t size, chore_
 
 /* ---- programs of the host ---------------------------------------------------------------- */
 
-static char *const *
-exec_list(const char *const *list)
-{
-	union {
-		const char *const *in;
-		char *const *out;
-	} u = {.in = list};
-
-	return u.out;
-}
-
 /* A file rather than a pipe, so that nobody has to write and read at once. */
 static int
 input_file(const char *input)
@@ -335,7 +313,7 @@ chore_execute(const char *const argv[], const char *input, struct buf *output, s
 		if (dup2(in_fd, 0) < 0 || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0)
 			_exit(126);
 		(void)putenv(strdup(HOST_PATH));
-		(void)execvpe(argv[0], exec_list(argv), exec_list(envp));
+		(void)execvpe(argv[0], spawn_list(argv), spawn_list(envp));
 		(void)dprintf(2, "%s", errno == ENOENT ? "it is not installed" : strerror(errno));
 		_exit(127);
 	}

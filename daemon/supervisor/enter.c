@@ -16,6 +16,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/spawn.h"
 #include "daemon/supervisor/enter.h"
 #include "daemon/supervisor/ids.h"
 #include "daemon/supervisor/net.h"
@@ -25,18 +26,6 @@
 #define NOFILE_WANTED 65536
 /* The host's own services are worth more than any app. */
 #define OOM_SCORE_ADJ "300"
-
-static void
-reset_signals(void)
-{
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static int
 set_host_name(const struct enter *e, struct err *err)
@@ -223,7 +212,7 @@ enter_sandbox(const struct enter *e)
 	struct enter_report report = {0};
 	int sync_fd = e->sync_fd;
 
-	reset_signals();
+	spawn_reset_signals();
 	report.code = enter(e, &sync_fd, &report.err);
 	(void)send(sync_fd, &report, sizeof(report), MSG_NOSIGNAL);
 	_exit(1);

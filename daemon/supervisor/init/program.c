@@ -19,6 +19,7 @@
 #include "lib/err.h"
 #include "lib/file.h"
 #include "lib/sandbox.h"
+#include "lib/spawn.h"
 #include "daemon/supervisor/init/program.h"
 
 #define JOB_FD 5
@@ -32,18 +33,6 @@ struct report {
 };
 
 /* ---- in the child ------------------------------------------------------------------------ */
-
-static void
-reset_signals(void)
-{
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Standard fds, the job, the report: everything else is init's business. */
 static int
@@ -170,7 +159,7 @@ become(const struct program *p, const int stdio[3], int report_fd, struct err *e
 	if (chdir(spec.cwd) < 0)
 		return err_set(err, -errno, "change to %s", spec.cwd);
 	envp = p->flags & SANDBOX_JOB ? with_job(spec.envp) : spec.envp;
-	reset_signals();
+	spawn_reset_signals();
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) < 0)
 		return err_set(err, -errno, "load the system call filter");
 	ret = execute(spec.argv, envp);
