@@ -262,7 +262,7 @@ resizes_the_terminal(void **state)
 	(void)state;
 	/* ssh asks its own terminal when it gets SIGWINCH. */
 	assert_run(0,
-		   "cd %s && rm -f sized; script -qec 'stty cols 80 rows 24; "
+		   "cd %s && rm -f sized; SHELL=/bin/bash script -qec 'stty cols 80 rows 24; "
 		   "(for i in {1..400}; do [ -e sized ] && break; sleep 0.02; done; "
 		   "stty cols 100 rows 40) <$(tty) & ssh -F ssh_config -t paas size' "
 		   "/dev/null",
