@@ -19,12 +19,14 @@ api() { "$paas" apps >/dev/null 2>&1; }
 
 # hammer: requests one after another until stopped; failures are counted
 hammer() {
-	local n=0 bad=0
+	local n=0 bad=0 answer last=
 	while [[ ! -e $T/stop ]]; do
 		n=$((n + 1))
-		[[ $(curl -s -m $((5 * slow)) -H 'Host: alive.localhost' "http://$http/") == alive ]] || bad=$((bad + 1))
+		answer=$(curl -sS -i -m $((5 * slow)) -H 'Host: alive.localhost' "http://$http/" 2>&1)
+		[[ ${answer##*$'\n'} == alive ]] && continue
+		bad=$((bad + 1)) last=$answer
 	done
-	echo "$bad of $n" >"$T/hammered"
+	echo "$bad of $n ${last:+, the last: $last}" >"$T/hammered"
 }
 hammer &
 hammer_pid=$!
