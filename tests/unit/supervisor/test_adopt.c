@@ -62,7 +62,7 @@ has_register_entry(void)
 	char path[64];
 
 	for (size_t i = 0; i < 2; i++) {
-		(void)snprintf(path, sizeof(path), "%s/paas-" PLATFORM, roots[i]);
+		(void)snprintf(path, sizeof(path), "%s/paas-%s", roots[i], world_name);
 		if (access(path, F_OK) == 0)
 			return true;
 	}
@@ -156,9 +156,8 @@ a_killed_sandbox_is_cleaned_up(void **state)
 	FILE *f;
 
 	(void)state;
-	(void)snprintf(procs, sizeof(procs),
-		       "paas-" PLATFORM "/app.%llu.0.hello.v3.web.1/cgroup.procs",
-		       (unsigned long long)id);
+	(void)snprintf(procs, sizeof(procs), "paas-%s/app.%llu.0.hello.v3.web.1/cgroup.procs",
+		       world_name, (unsigned long long)id);
 	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup/unified/%s", procs);
 	f = fopen(path, "r");
 	if (!f) {

@@ -85,7 +85,7 @@ names_resolve_inside(void **state)
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(53)};
 	struct resolver resolver = {0};
 	struct sandbox_order order;
-	char out[4096];
+	char out[4096], text[512];
 	int fd;
 
 	(void)state;
@@ -102,18 +102,21 @@ names_resolve_inside(void **state)
 	order = world_order(w, SANDBOX_APP, 5);
 	(void)world_run(w, &order, "cat /etc/resolv.conf; getent ahostsv4 example.test | head -1",
 			out, sizeof(out));
-	assert_string_equal(out, "nameserver 10.213.0.1\n192.0.2.7       STREAM example.test\n");
+	(void)snprintf(text, sizeof(text), "nameserver %s.1\n192.0.2.7       STREAM example.test\n",
+		       world_net);
+	assert_string_equal(out, text);
 	assert_true(resolver.n_queries > 0);
 	assert_false(resolver.has_stranger);
 
 	/* Only the forward is let through, not the host's loopback behind it. */
 	order = world_order(w, SANDBOX_APP, 6);
-	(void)world_run(
-		w, &order,
-		"perl -MIO::Socket::INET -e 'for (\"10.213.0.1:54\", \"" RESOLVER
+	(void)snprintf(
+		text, sizeof(text),
+		"perl -MIO::Socket::INET -e 'for (\"%s.1:54\", \"" RESOLVER
 		":80\") { my $s = IO::Socket::INET->new(PeerAddr => $_, Timeout => 1); print $s ? "
 		"\"open\" : \"shut\", \"\\n\" }'",
-		out, sizeof(out));
+		world_net);
+	(void)world_run(w, &order, text, out, sizeof(out));
 	assert_string_equal(out, "shut\nshut\n");
 	loop_remove(&w->loop, &resolver.io);
 	(void)close(fd);

@@ -543,8 +543,10 @@ connect_to(uint32_t offset, uint16_t port)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
 	uint64_t end = world_now_ms() + WAIT_MS;
+	char address[24];
 
-	sa.sin_addr.s_addr = htonl(0x0ad50000 + offset);
+	(void)snprintf(address, sizeof(address), "%s.%u", world_net, offset);
+	assert_int_equal(inet_pton(AF_INET, address, &sa.sin_addr), 1);
 	for (;;) {
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -562,13 +564,14 @@ the_host_reaches_an_instance(void **state)
 	struct world *w = *state;
 	struct sandbox_order order = world_order(w, SANDBOX_APP, 7);
 	uint64_t id = world_start(w, &order, SERVER, NULL, -1);
-	char text[64] = "";
+	char text[64] = "", want[64];
 	int fd;
 
 	(void)world_wait(w, MSG_SANDBOX_STARTED, id);
 	fd = connect_to(7, 5000);
 	assert_true(read(fd, text, sizeof(text) - 1) > 0);
-	assert_string_equal(text, "hello from 10.213.0.1\n");
+	(void)snprintf(want, sizeof(want), "hello from %s.1\n", world_net);
+	assert_string_equal(text, want);
 	(void)close(fd);
 	world_simple(w, MSG_SANDBOX_PORTS, id);
 	assert_string_equal(world_wait(w, MSG_SANDBOX_LISTENS, id)->text, "0.0.0.0:5000");
@@ -604,11 +607,12 @@ an_instance_reaches_neither_host_nor_neighbour(void **state)
 
 	probe = world_order(w, SANDBOX_APP, 9);
 	(void)snprintf(script, sizeof(script),
-		       PROBE "10.213.0.8:5000 10.213.0.1:%u 127.0.0.1:%u 169.254.169.254:80; ",
-		       addr_port(&addr), addr_port(&addr));
+		       PROBE "%s.8:5000 %s.1:%u 127.0.0.1:%u 169.254.169.254:80; ", world_net,
+		       world_net, addr_port(&addr), addr_port(&addr));
 	(void)world_run(w, &probe, script, out, sizeof(out));
 	assert_has_not(out, "open");
-	assert_has(out, "10.213.0.8:5000 shut\n");
+	(void)snprintf(script, sizeof(script), "%s.8:5000 shut\n", world_net);
+	assert_has(out, script);
 	world_simple(w, MSG_SANDBOX_KILL, server.id);
 	(void)world_wait(w, MSG_SANDBOX_EXITED, server.id);
 	(void)close(listener);

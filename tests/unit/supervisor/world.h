@@ -32,12 +32,22 @@
 #include "lib/sandbox.h"
 #include "daemon/supervisor/supervisor.h"
 
-#define PLATFORM "tsup"
-#define SUBNET "10.213.0.0/24"
 #define RUN_UID 1999000000U
 #define BUILD_UID 1999000001U
 #define WAIT_MS 20000
 #define MAX_REPORTS 256
+
+/* Several runs may share a host: the platform's name, and the first three numbers of its /24. */
+static char world_name[8], world_net[16];
+
+__attribute__((constructor)) static void
+world_set_names(void)
+{
+	unsigned pid = (unsigned)getpid();
+
+	(void)snprintf(world_name, sizeof(world_name), "u%x", pid % 0x100000);
+	(void)snprintf(world_net, sizeof(world_net), "10.%u.%u", 192 + pid / 256 % 32, pid % 256);
+}
 
 struct report {
 	enum msg_type type;
@@ -145,7 +155,7 @@ world_open_supervisor(struct world *w)
 {
 	struct supervisor_config config = {
 		.loop = &w->loop,
-		.name = PLATFORM,
+		.name = world_name,
 		.stack = "host",
 		.state_fd = w->state_fd,
 		.runtime_fd = w->state_fd,
@@ -156,13 +166,15 @@ world_open_supervisor(struct world *w)
 		.user = w,
 	};
 	struct err err = {0};
+	char subnet[24];
 	sigset_t child;
 
+	(void)snprintf(subnet, sizeof(subnet), "%s.0/24", world_net);
 	assert_int_equal(loop_init(&w->loop), 0);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	assert_int_equal(loop_signals(&w->loop, &child, world_on_child, w), 0);
-	assert_int_equal(subnet_parse(SUBNET, &config.subnet, &err), 0);
+	assert_int_equal(subnet_parse(subnet, &config.subnet, &err), 0);
 	if (supervisor_open(&config, &w->s, &err) < 0)
 		fail_msg("%s", err.text);
 	if (supervisor_adopt(w->s, &err) < 0)
