@@ -13,7 +13,8 @@ examples=$top/buildpacks
 
 T=$(mktemp -d)
 name=t$(printf '%x' $$ | tail -c 5)
-subnet=10.$((64 + $$ % 128)).0.0/16
+# Several runs may share a host: thousands of subnets make it unlikely that two are the same.
+subnet=10.$((64 + $$ / 64 % 64)).$(($$ % 64 * 4)).0/22
 # How many times longer everything may take here: an emulated machine is slow.
 slow=${TEST_SLOW:-1}
 n_tests=0
