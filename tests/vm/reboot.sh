@@ -27,7 +27,8 @@ if [[ ! -e $kept ]]; then
 	check "a config var" "$paas" config set ACK=1 -a boot
 	check "scaled" "$paas" scale web=2 -a boot
 	is "it answers" "$(get boot)" after
-	echo "# the machine dies"
+	# What is said above has to reach the console first.
+	python3 -c 'import termios; termios.tcdrain(1)'
 	echo b >/proc/sysrq-trigger
 	sleep 600
 	bail "the machine did not die"
