@@ -376,11 +376,17 @@ paasd_connect(void)
 static inline void
 paasd_start(const char *const *more)
 {
+	unsigned pid = (unsigned)getpid();
+	char subnet[40];
+
+	/* Instances listen on the host's loopback, which other runs share. */
+	(void)snprintf(subnet, sizeof(subnet), "--subnet=127.%u.%u.0/22", 16 + pid / 64 % 200,
+		       pid % 64 * 4);
 	memset(&paasd, 0, sizeof(paasd));
 	paasd.acks = true;
 	paasd_argc = 0;
 	paasd_add_option(paasd_argv, &paasd_argc, "control");
-	paasd_add_option(paasd_argv, &paasd_argc, "--subnet=127.90.0.0/16");
+	paasd_add_option(paasd_argv, &paasd_argc, subnet);
 	paasd_add_option(paasd_argv, &paasd_argc, "--domain=example.org");
 	for (; more != NULL && *more != NULL; more++)
 		paasd_add_option(paasd_argv, &paasd_argc, *more);
