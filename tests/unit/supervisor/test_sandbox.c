@@ -266,7 +266,7 @@ a_fork_bomb_is_contained_and_killed(void **state)
 	uint64_t id;
 
 	w->has_logs = true;
-	id = world_start(w, &order, "b() { b | b & }; b; sleep 1000", NULL, -1);
+	id = world_start(w, &order, "b() { b | b & }; b; exec sleep 1000", NULL, -1);
 	(void)world_wait(w, MSG_SANDBOX_STARTED, id);
 	for (int i = 0; i < 20; i++)
 		assert_true(loop_turn(&w->loop, 10) >= 0);
