@@ -16,7 +16,7 @@ component = $(notdir $(patsubst %/,%,$(dir $(1))))
 archive_of = $(if $(filter-out lib,$(call component,$(1))),$(O)/$(call component,$(1)).a)
 
 .SECONDEXPANSION:
-$(B)/tests/unit/%: $(O)/tests/unit/%.o $$(call archive_of,$$*) $(O)/lib.a $(SAN_OPTIONS)
+$(B)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests/unit/case.o $$(call archive_of,$$*) $(O)/lib.a $(SAN_OPTIONS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_$(call component,$*)) -lcmocka
 

@@ -770,6 +770,5 @@ main(void)
 		cmocka_unit_test(test_reason),
 	};
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests_name("http", tests, NULL, NULL);
 }

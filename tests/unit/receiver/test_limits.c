@@ -163,6 +163,5 @@ main(void)
 		cmocka_unit_test_setup_teardown(forgets_the_idle_not_the_busy, set_up, tear_down),
 	};
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,7 +356,6 @@ main(void)
 	};
 	int ret;
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	ret = cmocka_run_group_tests(tests, NULL, NULL);
 
 	pushes_done(&pushes);

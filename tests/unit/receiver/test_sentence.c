@@ -112,6 +112,5 @@ main(void)
 		cmocka_unit_test(quotes),
 	};
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

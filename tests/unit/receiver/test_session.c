@@ -863,6 +863,5 @@ main(int argc, char **argv)
 	if (argc > 0 && strcmp(argv[0], "paas-session") == 0)
 		return standin_session_main();
 	buf_init(&out, 64 << 20);
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests(tests, standin_start, standin_stop);
 }

@@ -313,6 +313,5 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_two_choices, setup, teardown),
 	};
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
 }

@@ -399,6 +399,5 @@ main(void)
 		cmocka_unit_test(test_slab),
 	};
 
-	cmocka_set_test_filter(getenv("TEST_CASE"));
 	return cmocka_run_group_tests_name("texts", tests, NULL, NULL);
 }
