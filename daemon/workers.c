@@ -210,13 +210,27 @@ is_our_channel(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == 0;
 }
 
+/* A busy worker's connections have the numbers behind its listeners. */
+static int
+get_listener(const struct found *found, int number)
+{
+	AUTO_FD int fd = get_fd(found, number);
+	int is_listening = 0;
+	socklen_t size = sizeof(is_listening);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 ||
+	    !is_listening)
+		return -1;
+	return take_fd(&fd);
+}
+
 static void
 read_papers(struct found *found)
 {
 	found->channel_fd = get_fd(found, CHANNEL_FD);
 	for (size_t kind = 0; kind < LISTENER_KINDS; kind++) {
 		for (size_t i = 0; i < CONFIG_LISTENERS_MAX + 2; i++)
-			found->fds[kind][i] = get_fd(found, listener_child_fd(kind, i));
+			found->fds[kind][i] = get_listener(found, listener_child_fd(kind, i));
 	}
 }
 

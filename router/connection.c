@@ -21,6 +21,7 @@
 
 /* Few at a time, so that a sleeping worker gets its share of a burst. */
 #define ACCEPT_BATCH 4
+#define FIRST_REQUEST_MS 1000 /* for a new connection's first request at SIGTERM */
 /* The kernel wakes the last that went to sleep on a shared listener; now and then we queue up anew.
  */
 #define ACCEPT_ROTATE 16
@@ -118,6 +119,15 @@ connection_reap(struct router *router)
 	}
 }
 
+/* Has a request arrived that this turn of the loop did not come to? */
+static bool
+has_unread(const struct connection *c)
+{
+	char byte;
+
+	return recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void
 connection_close_idle(struct router *router)
 {
@@ -125,8 +135,12 @@ connection_close_idle(struct router *router)
 
 	for (struct connection *c = router->connections; c; c = next) {
 		next = c->next;
-		if (c->state == CONNECTION_HEAD && c->in.len == 0)
+		if (c->state != CONNECTION_HEAD || c->in.len > 0 || has_unread(c))
+			continue;
+		if (c->has_served)
 			connection_abort(c);
+		else
+			connection_deadline(c, FIRST_REQUEST_MS);
 	}
 }
 
@@ -217,6 +231,7 @@ connection_next(struct connection *c, bool keep_alive)
 		return;
 	}
 	c->state = CONNECTION_HEAD;
+	c->has_served = true;
 	watch(c, true);
 	connection_deadline(c, c->router->timeouts.keep_alive_ms);
 	if (c->in.len)

@@ -47,6 +47,7 @@ struct connection {
 	enum connection_state state;
 	bool is_running; /* connection_run is on the stack */
 	bool must_linger;
+	bool has_served;  /* at least one request was answered on it */
 	struct block in;  /* a head that came in parts, or what came after a request */
 	size_t n_parsed;  /* bytes of `in` when the head was last tried */
 	struct block out; /* what the socket did not take */
@@ -80,7 +81,8 @@ void connection_abort(struct connection *c);
 /* The same with RST, for a client that would take an orderly end for the end of the response. */
 void connection_reset(struct connection *c);
 
-/* Closes those that wait for a request. For SIGTERM. */
+/* Closes those that wait for another request; the first one of a new connection is awaited for
+ * a second, since its client could not know better. For SIGTERM. */
 void connection_close_idle(struct router *router);
 /* Frees what was closed; for the end of a turn of the loop. */
 void connection_reap(struct router *router);

@@ -55,12 +55,26 @@ rm "$T/stop"
 hammer &
 hammer_pid=$!
 old_http=$http
+workers() { cat /sys/fs/cgroup/unified/paas-"$name"/router.*/cgroup.procs /sys/fs/cgroup/paas-"$name"/router.*/cgroup.procs 2>/dev/null | sort -n | xargs; }
+old_workers=$(workers)
+# Workers with clients on their hands: connections must not be taken for listeners.
+held=()
+for _ in {1..24}; do
+	exec {fd}<>"/dev/tcp/${http%:*}/${http##*:}"
+	held+=("$fd")
+done
 kill -9 "$paasd_pid"
 wait "$paasd_pid" 2>/dev/null
 is "with paasd dead the apps keep their pids" "$(pids)" "$before"
 is "and answer" "$(get alive)" alive
 platform_start || bail "paasd does not start again"
 is "the new paasd has the old port" "$http" "$old_http"
+is "and the old router workers" "$(workers)" "$old_workers"
+printf 'GET / HTTP/1.1\r\nHost: alive.localhost\r\nConnection: close\r\n\r\n' >&"${held[0]}"
+like "a connection from before is answered" "$(timeout 10 cat <&"${held[0]}")" "alive"
+for fd in "${held[@]}"; do
+	exec {fd}>&-
+done
 is "and kept the apps' pids" "$(pids)" "$before"
 check "control knows them" eventually 20 up
 is "what was acknowledged is there" "$("$paas" config get ACK -a alive)" 1

@@ -342,6 +342,33 @@ test_stop(void **state)
 	close(app);
 }
 
+/* A connection that has asked nothing yet gets its answer too: its client cannot know. */
+static void
+test_stop_before_the_first_request(void **state)
+{
+	int app = rig_route_one(), fresh = rig_connect(), served = rig_connect(), server;
+	char *head;
+	(void)state;
+
+	/* Accepted in order, so what was answered on the later one says both are. */
+	assert_string_equal(app_of(served, "nosuch"), "");
+	assert_int_equal(kill(rig.pid, SIGTERM), 0);
+	rig_expect_end(served);
+	send_get(fresh, "hello.localhost");
+	server = rig_accept(app);
+	(void)rig_read_head(server);
+	rig_send(server, OK);
+	head = rig_read_head(fresh);
+	rig_expect_header(head, "Connection", "close");
+	rig_expect(fresh, "ok");
+	rig_expect_end(fresh);
+	assert_int_equal(rig_wait(), 0);
+	close(fresh);
+	close(served);
+	close(server);
+	close(app);
+}
+
 static void
 test_stop_late(void **state)
 {
@@ -450,6 +477,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_logs_stuck, rig_setup, rig_teardown),
 		cmocka_unit_test_teardown(test_two_workers, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_stop, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_stop_before_the_first_request, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_prestate_setup_teardown(test_stop_late, rig_setup, rig_teardown,
 							 (void *)(uintptr_t)quick_drain),
 	};
