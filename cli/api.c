@@ -3,6 +3,7 @@
  * and answers bounded, so everything is blocking; only log streams are passed on unread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,16 +21,33 @@
 #define ANSWER_MAX_BYTES (32 * 1024 * 1024)
 #define DEFAULT_SOCKET "/run/paas/control.sock"
 
+/* A path beyond sun_path's 108 bytes is reached through its directory's fd. 0 or -errno. */
+static int
+socket_address(const char *path, struct sockaddr_un *sa, int *dir_fd)
+{
+	const char *slash = strrchr(path, '/');
+	if (strlen(path) < sizeof(sa->sun_path)) {
+		memcpy(sa->sun_path, path, strlen(path));
+		return 0;
+	}
+	AUTO_FREE char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+	if (!dir)
+		return slash ? -ENOMEM : -ENAMETOOLONG;
+	*dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*dir_fd < 0)
+		return -errno;
+	int n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d%s", *dir_fd, slash);
+	return n < 0 || (size_t)n >= sizeof(sa->sun_path) ? -ENAMETOOLONG : 0;
+}
+
 static int
 open_socket(const char *path, struct err *err)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_say(err, -ENAMETOOLONG,
-			       "the path in PAAS_SOCKET is longer than %zu bytes; change to its "
-			       "directory and use a relative one",
-			       sizeof(sa.sun_path) - 1);
-	memcpy(sa.sun_path, path, strlen(path));
+	AUTO_FD int dir_fd = -1;
+	int ret = socket_address(path, &sa, &dir_fd);
+	if (ret < 0)
+		return err_set(err, ret, "find the platform's socket %s", path);
 	AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, -errno, "socket");

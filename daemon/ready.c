@@ -1,6 +1,8 @@
 /* Scripts wait for this line, systemd for the datagram; neither may come too early. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "lib/cleanup.h"
 #include "daemon/listeners.h"
 #include "daemon/notify.h"
 #include "daemon/platform.h"
@@ -20,7 +22,10 @@ print_line(const struct platform *p)
 			(void)printf(" %s=%s", keys[kind],
 				     listeners_text(&p->listeners, kind, text));
 	}
-	(void)printf(" control=%s/control.sock\n", p->config.runtime);
+	/* Whoever reads the line may be in another directory. */
+	AUTO_FREE char *runtime = realpath(p->config.runtime, NULL);
+
+	(void)printf(" control=%s/control.sock\n", runtime ? runtime : p->config.runtime);
 	(void)fflush(stdout); /* nobody listening is fine */
 }
 
