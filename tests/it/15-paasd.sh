@@ -140,6 +140,8 @@ long=$T/$(printf 'd%.0s' {1..200})
 paasd_pid=$!
 check "a state path longer than a socket's address" eventually 20 grep -q '^ready' "$T/long"
 is "routers are sessions of their own" "$(ps -o sid= -p "$(workers)" | xargs)" "$(workers)"
+is "paas reaches its socket" "$(PAAS_SOCKET=$long/state/control.sock "$paas" version --json | jq -r .cli)" \
+	"$(PAAS_SOCKET=$long/state/control.sock "$paas" version --json | jq -r .version)"
 kill -INT "$paasd_pid"
 wait "$paasd_pid"
 is "SIGINT stops it too" "$?" 0
