@@ -124,6 +124,29 @@ commit slow again
 check "and it can be pushed again" push me slow
 is "live" "$(get slow)" slow
 
+# ---- the processes of a push, and of an instance
+inside() { # COMMAND-LINE KIND: the pid of one in a sandbox of that kind of the app slow
+	pgrep -f "$1" | while read -r p; do
+		grep -qs "paas-$name/$2\..*\.slow\." "/proc/$p/cgroup" && echo "$p"
+	done | head -1
+}
+printf '#!/bin/bash\necho waiting-now\nsleep %d\n' $((20 * slow)) >"$T/slow/bin/compile"
+for victim in "paas-build build" "pre-receive git" "^paas-init build" "^paas-init git"; do
+	commit slow "$victim"
+	push me slow >"$T/slow.out" 2>&1 &
+	pusher=$!
+	eventually 20 grep -q waiting-now "$T/slow.out"
+	# shellcheck disable=SC2086
+	check "kill -9 of $victim in a push" kill -9 "$(inside $victim)"
+	wait "$pusher"
+	unlike "fails the push" "$?" '^0$'
+	is "and the live release is as it was" "$(get slow)" slow
+done
+old=$(inside '^paas-init' app)
+check "kill -9 of an instance's init" kill -9 "$old"
+fresh() { [[ -n $(inside '^paas-init' app) && $(inside '^paas-init' app) != "$old" && $(get slow) == slow ]]; }
+check "and a new instance answers" eventually 20 fresh
+
 # ---- two on one state directory
 refused "a second paasd on the same state is refused" "." timeout $((20 * slow)) "$paasd" --config /dev/null --name x$name --state "$T/state" --http 127.0.0.1:0 --ssh 127.0.0.1:0 --domain localhost --subnet 10.9.0.0/16
 is "the store is whole" "$(sqlite3 "$T/state/paas.db" 'pragma integrity_check')" ok
